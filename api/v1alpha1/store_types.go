@@ -1,0 +1,73 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Store says where links are kept: SQLite on a volume (one replica) or PostgreSQL. Changing the kind moves no links;
+// `webhookserver links export` and `import` do.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.sqlite) && has(self.postgres))",message="set store.sqlite or store.postgres, not both (neither is SQLite on a volume of 1Gi)"
+// +kubebuilder:validation:XValidation:rule="has(self.postgres) || has(oldSelf.postgres) || (has(self.sqlite) && has(self.sqlite.ephemeral) && self.sqlite.ephemeral) == (has(oldSelf.sqlite) && has(oldSelf.sqlite.ephemeral) && oldSelf.sqlite.ephemeral)",message="store.sqlite.ephemeral is immutable: a volume cannot become another kind; export the links and create a new ChannelLink"
+// +kubebuilder:validation:XValidation:rule="has(self.postgres) || has(oldSelf.postgres) || (has(self.sqlite) && has(self.sqlite.storageClassName) ? self.sqlite.storageClassName : ”) == (has(oldSelf.sqlite) && has(oldSelf.sqlite.storageClassName) ? oldSelf.sqlite.storageClassName : ”)",message="store.sqlite.storageClassName is immutable: export the links and create a new ChannelLink"
+// +kubebuilder:validation:XValidation:rule="has(self.postgres) || has(oldSelf.postgres) || quantity(has(self.sqlite) && has(self.sqlite.size) ? string(self.sqlite.size) : '1Gi').compareTo(quantity(has(oldSelf.sqlite) && has(oldSelf.sqlite.size) ? string(oldSelf.sqlite.size) : '1Gi')) >= 0",message="store.sqlite.size can only grow"
+type Store struct {
+	// SQLite keeps the links in a file on a volume of the server's own. Absent, as `postgres` is: SQLite with its
+	// defaults.
+	//
+	// +optional
+	SQLite *SQLiteStore `json:"sqlite,omitempty"`
+	// Postgres keeps the links in a PostgreSQL database, which several replicas share.
+	//
+	// +optional
+	Postgres *PostgresStore `json:"postgres,omitempty"`
+	// EncryptionKeySecretRef names the keys that seal what is confidential in the store: at least 32 random bytes
+	// each, one a line in base64, newest first. Absent: the store's own protection is relied on.
+	//
+	// +optional
+	EncryptionKeySecretRef *SecretKeyReference `json:"encryptionKeySecretRef,omitempty"`
+	// AuditRetention is how long the record of linking and unlinking is kept. Absent: 9600h (400 days).
+	//
+	// +optional
+	// +kubebuilder:default="9600h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('24h') && duration(self) <= duration('87600h')",message="auditRetention must be between 24h and 87600h"
+	AuditRetention *metav1.Duration `json:"auditRetention,omitempty"`
+}
+
+// SQLiteStore is the embedded store. Its PersistentVolumeClaim outlives the ChannelLink, because it holds people's
+// links.
+type SQLiteStore struct {
+	// Size of the volume; it can only grow. Absent: 1Gi.
+	//
+	// +optional
+	// +kubebuilder:default="1Gi"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('16Mi')) >= 0",message="size must be at least 16Mi"
+	Size *resource.Quantity `json:"size,omitempty"`
+	// StorageClassName of the volume; immutable. Absent: the cluster's default class.
+	//
+	// +optional
+	StorageClassName ObjectName `json:"storageClassName,omitempty"`
+	// Ephemeral keeps the file in the pod alone: links are lost when the pod goes. For trials; immutable. Absent:
+	// false.
+	//
+	// +optional
+	// +kubebuilder:default=false
+	Ephemeral *bool `json:"ephemeral,omitempty"`
+}
+
+// PostgresStore is a PostgreSQL database, version 13 or newer.
+type PostgresStore struct {
+	// DSNSecretRef names the connection string, for example
+	// `postgres://channellink:…@db.vision.svc/channellink?sslmode=verify-full`.
+	DSNSecretRef SecretKeyReference `json:"dsnSecretRef"`
+	// MaxConns bounds the connections of each replica. Absent: 10.
+	//
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=2
+	// +kubebuilder:validation:Maximum=200
+	MaxConns *int32 `json:"maxConns,omitempty"`
+}
