@@ -39,6 +39,8 @@ const (
 	ReferenceEmpty    ReferenceState = "Empty"
 	ReferenceInvalid  ReferenceState = "Invalid"
 	ReferenceVanished ReferenceState = "Vanished"
+	// ReferenceUnknown stands for a value that this release does not know.
+	ReferenceUnknown ReferenceState = "Unknown"
 )
 
 // Reference is the state of one mounted key.
@@ -61,6 +63,8 @@ const (
 	IssuerStale IssuerState = "Stale"
 	// IssuerFailed: nothing usable is known.
 	IssuerFailed IssuerState = "Failed"
+	// IssuerUnknown stands for a value that this release does not know.
+	IssuerUnknown IssuerState = "Unknown"
 )
 
 // IssuerReason says why discovery failed. The values are those of webhookserver/authorize/issuer.
@@ -79,6 +83,8 @@ const (
 	IssuerEndpointRefused IssuerReason = "EndpointRefused"
 	IssuerPKCEUnsupported IssuerReason = "PKCEUnsupported"
 	IssuerCABundleInvalid IssuerReason = "CABundleInvalid"
+	// IssuerReasonUnknown stands for a value that this release does not know.
+	IssuerReasonUnknown IssuerReason = "Unknown"
 )
 
 // Issuer is what the server knows of the OpenID provider, from the pod's own network.
@@ -97,6 +103,8 @@ const (
 	StoreOpen    StoreState = "Open"
 	StoreOpening StoreState = "Opening"
 	StoreFailed  StoreState = "Failed"
+	// StoreUnknown stands for a value that this release does not know.
+	StoreUnknown StoreState = "Unknown"
 )
 
 // StoreReason says why the store cannot be used.
@@ -109,6 +117,8 @@ const (
 	StoreFull         StoreReason = "Full"
 	StoreSchemaTooNew StoreReason = "SchemaTooNew"
 	StoreKeyInvalid   StoreReason = "KeyInvalid"
+	// StoreReasonUnknown stands for a value that this release does not know.
+	StoreReasonUnknown StoreReason = "Unknown"
 )
 
 // Store is the state of the link store.
