@@ -1,0 +1,3 @@
+module channellink.dev/operator/hack/cluster
+
+go 1.26.0

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+//go:embed templates/masquerade.nft
+var masquerade string
+
+const (
+	forwardingFile = "/proc/sys/net/ipv4/ip_forward"
+	natTable       = "channellink-cluster"
+	proxyTable     = "kube-proxy"
+	cniResults     = "/var/lib/cni/results" // libcni's, with no way to move it
+)
+
+// ensureNetwork gives the node its address, lets the kernel forward between
+// pods, and lets pods reach what this machine reaches.
+func (c *cluster) ensureNetwork(ctx context.Context) error {
+	if err := c.rememberForwarding(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(forwardingFile, []byte("1"), 0o644); err != nil {
+		return fmt.Errorf("allow forwarding: %w", err)
+	}
+	if !hasAddress(nodeIP) {
+		if _, err := c.ip(ctx, "address", "add", nodeIP+"/32", "dev", "lo"); err != nil {
+			return err
+		}
+	}
+	// A machine with no default route would refuse a Service's address before
+	// kube-proxy's rules see it.
+	if _, err := c.ip(ctx, "route", "replace", serviceCIDR, "dev", "lo", "src", nodeIP); err != nil {
+		return err
+	}
+	nft, err := lookup("nft")
+	if err != nil {
+		return err
+	}
+	_, err = c.command(ctx, strings.NewReader(c.fill(masquerade)), nft, "-f", "-")
+	return err
+}
+
+// removeNetwork takes back what ensureNetwork, kube-proxy and the CNI plugins
+// did.
+func (c *cluster) removeNetwork(ctx context.Context) error {
+	var failed []error
+	for _, table := range [][2]string{{"ip", natTable}, {"ip", proxyTable}, {"ip6", proxyTable}} {
+		failed = append(failed, c.removeTable(ctx, table[0], table[1]))
+	}
+	if hasAddress(nodeIP) {
+		_, routeErr := c.ip(ctx, "route", "flush", serviceCIDR)
+		_, err := c.ip(ctx, "address", "del", nodeIP+"/32", "dev", "lo")
+		failed = append(failed, routeErr, err)
+	}
+	failed = append(failed, c.removeLinks(ctx), c.restoreForwarding())
+	results, _ := filepath.Glob(filepath.Join(cniResults, "channellink-*")) // the pattern is well-formed
+	for _, file := range results {
+		failed = append(failed, os.Remove(file))
+	}
+	return errors.Join(failed...)
+}
+
+func (c *cluster) removeTable(ctx context.Context, family, table string) error {
+	nft, err := lookup("nft")
+	if err != nil {
+		return nil // no nft, no table
+	}
+	if _, err := c.command(ctx, nil, nft, "list", "table", family, table); err != nil {
+		return nil // it is not there
+	}
+	_, err = c.command(ctx, nil, nft, "delete", "table", family, table)
+	return err
+}
+
+// removeLinks deletes the pods' veth pairs that outlive their network
+// namespaces. The kernel removes a pair with its namespace, a little later.
+func (c *cluster) removeLinks(ctx context.Context) error {
+	const grace = 2 * time.Second
+	until(grace, func() bool { return len(linksWith(podGateway)) == 0 })
+	var failed []error
+	for _, link := range linksWith(podGateway) {
+		if _, err := c.ip(ctx, "link", "delete", link); err != nil && len(linksWith(podGateway)) > 0 {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// rememberForwarding notes the machine's own setting once, for down.
+func (c *cluster) rememberForwarding() error {
+	if _, err := os.Stat(c.forwardingNote()); err == nil {
+		return nil
+	}
+	before, err := os.ReadFile(forwardingFile)
+	if err != nil {
+		return err
+	}
+	_, err = c.write(string(before), 0o644, "run", "ip_forward")
+	return err
+}
+
+func (c *cluster) restoreForwarding() error {
+	before, err := os.ReadFile(c.forwardingNote())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(forwardingFile, before, 0o644)
+}
+
+func (c *cluster) forwardingNote() string { return c.path("run", "ip_forward") }
+
+func (c *cluster) ip(ctx context.Context, args ...string) (string, error) {
+	binary, err := lookup("ip")
+	if err != nil {
+		return "", err
+	}
+	return c.command(ctx, nil, binary, args...)
+}
+
+func hasAddress(ip string) bool { return len(linksWith(ip)) > 0 }
+
+// linksWith returns the interfaces that have the address.
+func linksWith(ip string) []string {
+	links, err := net.Interfaces()
+	if err != nil {
+		return nil
+	}
+	var found []string
+	for _, link := range links {
+		addrs, err := link.Addrs()
+		if err != nil {
+			continue // it has just gone
+		}
+		for _, addr := range addrs {
+			if prefix, ok := addr.(*net.IPNet); ok && prefix.IP.String() == ip {
+				found = append(found, link.Name)
+			}
+		}
+	}
+	return found
+}
