@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -37,7 +38,7 @@ var targets = []target{
 	{name: "cluster", module: "hack/cluster", pkg: ".", expect: 5 * time.Second},
 	{name: "image", module: "hack/image", pkg: ".", expect: 10 * time.Second},
 	{name: "dex", module: "hack/dex", pkg: "github.com/dexidp/dex/cmd/dex", expect: time.Minute},
-	{name: "pause", module: "hack/cluster", image: true, expect: 5 * time.Second},
+	{name: "pause", module: "hack/cluster", pkg: "./pause", image: true, expect: 5 * time.Second},
 	{name: "coredns", module: "hack/cluster/coredns", image: true, expect: 2 * time.Minute},
 	{name: "traefik", module: "hack/cluster/traefik", image: true, expect: 6 * time.Minute},
 }
@@ -84,8 +85,8 @@ func (c *cluster) ensureBuilt(ctx context.Context, wanted []target) error {
 			expect += t.expect
 		}
 	}
-	if len(jobs) > 1 {
-		c.say("compiling %d programs; a first build takes about %s on two cores, later ones seconds", len(jobs), expect.Round(time.Minute))
+	if expect >= time.Minute {
+		c.say("compiling %d programs: about %s for the first time on two cores, seconds later on", len(jobs), expect.Round(time.Minute))
 	}
 	for i, j := range jobs {
 		c.say("compiling %s (%d of %d)", j.name, i+1, len(jobs))
@@ -171,23 +172,27 @@ func (t target) kubernetesVersion(root string) (string, error) {
 func (t target) stamp(root string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s %s %+v\n", runtime.Version(), runtime.GOARCH, t)
-	modules := []string{t.module}
-	if t.image {
-		modules = append(modules, "hack/image")
+	patterns := []string{"go.mod", "go.sum", "*.go", "manifests/*", "templates/*", filepath.Join(t.pkg, "*.go")}
+	for i, pattern := range patterns {
+		patterns[i] = filepath.Join(t.module, pattern)
 	}
-	for _, module := range modules {
-		for _, pattern := range []string{"go.mod", "go.sum", "*.go", "*.json", "*/*.go", "manifests/*", "templates/*"} {
-			files, err := filepath.Glob(filepath.Join(root, module, pattern))
+	if t.image {
+		patterns = append(patterns, "hack/image/*.go", "hack/image/images.json")
+	}
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			return "", err
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			raw, err := os.ReadFile(file)
 			if err != nil {
 				return "", err
 			}
-			for _, file := range files {
-				raw, err := os.ReadFile(file)
-				if err != nil {
-					return "", err
-				}
-				fmt.Fprintf(sum, "%s %d\n%s", filepath.Base(file), len(raw), raw)
-			}
+			fmt.Fprintf(sum, "%s %d\n%s", filepath.Base(file), len(raw), raw)
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16]), nil

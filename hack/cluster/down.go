@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -24,19 +25,29 @@ func (c *cluster) down(ctx context.Context) error {
 		return nil
 	case own:
 	}
-	if os.Geteuid() != 0 && len(c.names()) > 0 {
+	if !c.hasHost() {
+		c.say("there is no cluster to stop")
+		return c.removeState()
+	}
+	if os.Geteuid() != 0 {
 		return errors.New("the own cluster was started by root: stop it as root")
 	}
 	steps := []step{
-		// Whoever would bring a container back goes first.
+		// Whoever would bring a container back goes first, and nobody's server
+		// goes before its clients.
 		{"stop the node", func(context.Context) error { return c.stopAll("agent", "kubelet", "kube-proxy") }},
 		{"remove the containers", c.removeContainers},
+		{"stop the controllers", func(context.Context) error {
+			return c.stopAll("containerd", "kube-controller-manager", "kube-scheduler")
+		}},
+		{"stop the API server", func(context.Context) error { return c.stopAll("kube-apiserver") }},
 		{"stop the rest", func(context.Context) error { return c.stopAll(c.names()...) }},
 		{"kill what containerd left", func(context.Context) error { return c.killShims() }},
 		{"unmount", func(context.Context) error { return c.unmount() }},
 		{"take back the network", c.removeNetwork},
+		{"restore the kernel's settings", func(context.Context) error { return c.restoreSysctls() }},
 		{"remove cgroups", func(context.Context) error { return removeCgroups() }},
-		{"remove state", func(context.Context) error { return c.removeState() }},
+		{"remove stray files", func(context.Context) error { return c.removeStrayFiles() }},
 	}
 	var failed []error
 	for _, s := range steps {
@@ -45,17 +56,23 @@ func (c *cluster) down(ctx context.Context) error {
 		}
 	}
 	if err := errors.Join(failed...); err != nil {
+		return err // with the state, so that a second down can go on
+	}
+	if err := c.removeState(); err != nil {
 		return err
 	}
 	c.say("down")
 	return nil
 }
 
+// stopAll stops these processes side by side.
 func (c *cluster) stopAll(names ...string) error {
-	var failed []error
-	for _, name := range names {
-		failed = append(failed, c.stop(name))
+	failed := make([]error, len(names))
+	var stopping sync.WaitGroup
+	for i, name := range names {
+		stopping.Go(func() { failed[i] = c.stop(name) })
 	}
+	stopping.Wait()
 	return errors.Join(failed...)
 }
 
@@ -214,12 +231,6 @@ func (c *cluster) removeState() error {
 	}
 	if len(points) > 0 {
 		return fmt.Errorf("still mounted: %s", strings.Join(points, " "))
-	}
-	links, _ := filepath.Glob("/var/log/containers/*") // the kubelet's, with no way to move them
-	for _, link := range links {
-		if to, err := os.Readlink(link); err == nil && strings.HasPrefix(to, c.path("log")+"/") {
-			_ = os.Remove(link)
-		}
 	}
 	for _, name := range []string{"etcd", "pki", "kubelet", "containerd", "run", "log", "volumes", "kubeconfig"} {
 		if err := os.RemoveAll(c.path(name)); err != nil {

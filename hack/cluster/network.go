@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -16,19 +15,17 @@ import (
 var masquerade string
 
 const (
-	forwardingFile = "/proc/sys/net/ipv4/ip_forward"
-	natTable       = "channellink-cluster"
-	proxyTable     = "kube-proxy"
-	cniResults     = "/var/lib/cni/results" // libcni's, with no way to move it
+	natTable   = "channellink-cluster"
+	proxyTable = "kube-proxy"
 )
 
 // ensureNetwork gives the node its address, lets the kernel forward between
 // pods, and lets pods reach what this machine reaches.
 func (c *cluster) ensureNetwork(ctx context.Context) error {
-	if err := c.rememberForwarding(); err != nil {
+	if err := c.takeHost(); err != nil {
 		return err
 	}
-	if err := os.WriteFile(forwardingFile, []byte("1"), 0o644); err != nil {
+	if err := os.WriteFile(sysctlFile("net/ipv4/ip_forward"), []byte("1"), 0o644); err != nil {
 		return fmt.Errorf("allow forwarding: %w", err)
 	}
 	if !hasAddress(nodeIP) {
@@ -61,11 +58,7 @@ func (c *cluster) removeNetwork(ctx context.Context) error {
 		_, err := c.ip(ctx, "address", "del", nodeIP+"/32", "dev", "lo")
 		failed = append(failed, routeErr, err)
 	}
-	failed = append(failed, c.removeLinks(ctx), c.restoreForwarding())
-	results, _ := filepath.Glob(filepath.Join(cniResults, "channellink-*")) // the pattern is well-formed
-	for _, file := range results {
-		failed = append(failed, os.Remove(file))
-	}
+	failed = append(failed, c.removeLinks(ctx))
 	return errors.Join(failed...)
 }
 
@@ -94,32 +87,6 @@ func (c *cluster) removeLinks(ctx context.Context) error {
 	}
 	return errors.Join(failed...)
 }
-
-// rememberForwarding notes the machine's own setting once, for down.
-func (c *cluster) rememberForwarding() error {
-	if _, err := os.Stat(c.forwardingNote()); err == nil {
-		return nil
-	}
-	before, err := os.ReadFile(forwardingFile)
-	if err != nil {
-		return err
-	}
-	_, err = c.write(string(before), 0o644, "run", "ip_forward")
-	return err
-}
-
-func (c *cluster) restoreForwarding() error {
-	before, err := os.ReadFile(c.forwardingNote())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(forwardingFile, before, 0o644)
-}
-
-func (c *cluster) forwardingNote() string { return c.path("run", "ip_forward") }
 
 func (c *cluster) ip(ctx context.Context, args ...string) (string, error) {
 	binary, err := lookup("ip")
