@@ -1,0 +1,321 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"channellink.dev/operator/webhookserver/link"
+	"channellink.dev/operator/webhookserver/link/linktest"
+	"channellink.dev/operator/webhookserver/secretfile"
+	"channellink.dev/operator/webhookserver/store/pgtest"
+)
+
+// TestPostgres runs all that needs a server on one of them.
+func TestPostgres(t *testing.T) {
+	server := pgtest.Start(t)
+	t.Run("Conformance", func(t *testing.T) {
+		linktest.Run(t, func(t *testing.T) linktest.Open {
+			dsn := server.DSN(server.NewDatabase(t))
+			return func(t *testing.T, ring ...secretfile.Secret) link.Store {
+				t.Helper()
+				s, err := OpenPostgres(t.Context(), PostgresOptions{DSN: secretfile.NewSecret(dsn), Options: withRing(ring)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return s
+			}
+		})
+	})
+	for name, test := range map[string]func(*testing.T, *pgtest.Server){
+		"ParallelStarts": testParallelStarts,
+		"DownLevelStart": testPostgresDownLevelStart,
+		"Restart":        testRestart,
+		"ReadOnly":       testReadOnly,
+		"Hang":           testHang,
+		"Overloaded":     testOverloaded,
+		"OpenErrors":     testOpenErrors,
+		"Bounds":         testBounds,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, server) })
+	}
+}
+
+func openPostgres(t *testing.T, dsn string) *Store {
+	t.Helper()
+	s, err := OpenPostgres(t.Context(), PostgresOptions{DSN: secretfile.NewSecret(dsn)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// C82: five replicas start at once on an empty database: all of them run, each
+// migration ran once, and there is one key of each kind.
+func testParallelStarts(t *testing.T, server *pgtest.Server) {
+	dsn := server.DSN(server.NewDatabase(t))
+	ids := make([]string, 5)
+	var starts sync.WaitGroup
+	for i := range ids {
+		starts.Go(func() {
+			s, err := OpenPostgres(t.Context(), PostgresOptions{DSN: secretfile.NewSecret(dsn)})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = s.Close() }()
+			if err := link.EnsureKeys(t.Context(), s, "LINE/1", time.Now()); err != nil {
+				t.Error(err)
+				return
+			}
+			keys, err := s.Keys(t.Context(), "LINE/1", link.AssertionKey)
+			if err != nil || len(keys) != 1 {
+				t.Errorf("%d keys, %v; want 1", len(keys), err)
+				return
+			}
+			ids[i] = keys[0].ID
+		})
+	}
+	starts.Wait()
+	for _, id := range ids {
+		if id != ids[0] {
+			t.Fatalf("replicas have different keys: %q", ids)
+		}
+	}
+	s := openPostgres(t, dsn)
+	var twice int
+	err := s.write.QueryRowContext(t.Context(),
+		`SELECT COUNT(*) - COUNT(DISTINCT version_id) FROM schema_migrations`).Scan(&twice)
+	if err != nil || twice != 0 {
+		t.Errorf("%d migrations ran twice, %v", twice, err)
+	}
+}
+
+func testPostgresDownLevelStart(t *testing.T, server *pgtest.Server) {
+	dsn := server.DSN(server.NewDatabase(t))
+	first := openPostgres(t, dsn)
+	testDownLevelStart(t, first.backend, first.write, func() (*Store, error) {
+		return OpenPostgres(t.Context(), PostgresOptions{DSN: secretfile.NewSecret(dsn)})
+	})
+}
+
+// C80: while the database is down calls fail at once; it comes back, and the store
+// with it, with everything that was acknowledged.
+func testRestart(t *testing.T, server *pgtest.Server) {
+	s := openPostgres(t, server.DSN(server.NewDatabase(t)))
+	for i := range 20 {
+		if err := s.PutIssuerDocuments(t.Context(), row(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Kill(t)
+	wantUnavailable(t, s)
+	server.Resume(t)
+	if err := s.Ping(t.Context()); err != nil {
+		t.Fatalf("after the restart: %v", err)
+	}
+	for i := range 20 {
+		wantRow(t, s, i)
+	}
+	if err := s.PutIssuerDocuments(t.Context(), row(20)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantUnavailable fails the test unless reads, writes and pings say within the
+// bound that the store is unavailable.
+func wantUnavailable(t *testing.T, s *Store) {
+	t.Helper()
+	calls := map[string]func() error{
+		"ping":  func() error { return s.Ping(t.Context()) },
+		"write": func() error { return s.PutIssuerDocuments(t.Context(), row(99)) },
+		"read": func() error {
+			_, err := s.Keys(t.Context(), "LINE/1", link.AssertionKey)
+			return err
+		},
+	}
+	for name, call := range calls {
+		start := time.Now()
+		err := call()
+		if !errors.Is(err, link.ErrUnavailable) {
+			t.Errorf("%s: got %v, want %v", name, err, link.ErrUnavailable)
+		}
+		if took := time.Since(start); took > callTimeout+200*time.Millisecond {
+			t.Errorf("%s took %s, want at most %s", name, took, callTimeout)
+		}
+	}
+}
+
+// C80: a database that turned read-only is noticed by calls and by Ping.
+func testReadOnly(t *testing.T, server *pgtest.Server) {
+	database := server.NewDatabase(t)
+	s := openPostgres(t, server.DSN(database))
+	server.Exec(t, "postgres", "ALTER DATABASE "+database+" SET default_transaction_read_only = on",
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '"+database+"'")
+	if err := s.PutIssuerDocuments(t.Context(), row(1)); !errors.Is(err, ReadOnly) && !errors.Is(err, Unreachable) {
+		t.Errorf("write: got %v, want %s", err, ReadOnly)
+	}
+	for _, err := range []error{s.PutIssuerDocuments(t.Context(), row(1)), s.Ping(t.Context())} {
+		if !errors.Is(err, ReadOnly) || !errors.Is(err, link.ErrUnavailable) {
+			t.Errorf("got %v, want %s", err, ReadOnly)
+		}
+	}
+	server.Exec(t, "postgres", "ALTER DATABASE "+database+" RESET default_transaction_read_only")
+	if err := s.PutIssuerDocuments(t.Context(), row(1)); err != nil {
+		t.Errorf("writable again: %v", err) // the pool was reset: no old connection is left
+	}
+}
+
+// C80: a database that accepts and then says nothing.
+func testHang(t *testing.T, server *pgtest.Server) {
+	proxy := newProxy(t, server.Socket())
+	s := openPostgres(t, "postgres://postgres@"+proxy.address+"/"+server.NewDatabase(t)+"?sslmode=disable")
+	proxy.hang.Store(true)
+	wantUnavailable(t, s)
+	proxy.hang.Store(false)
+	if err := s.PutIssuerDocuments(t.Context(), row(1)); err != nil {
+		t.Fatalf("after the hang: %v", err)
+	}
+}
+
+// C80: no connection left.
+func testOverloaded(t *testing.T, server *pgtest.Server) {
+	database := server.NewDatabase(t)
+	server.Exec(t, database, "CREATE ROLE narrow LOGIN CONNECTION LIMIT 2", "GRANT ALL ON SCHEMA public TO narrow")
+	dsn := strings.Replace(server.DSN(database), "postgres@", "narrow@", 1)
+	s := openPostgres(t, dsn)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 2 {
+		conn, err := s.write.Conn(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+	}
+	if err := s.Ping(t.Context()); !errors.Is(err, Overloaded) || !errors.Is(err, link.ErrUnavailable) {
+		t.Errorf("got %v, want %s", err, Overloaded)
+	}
+}
+
+// C65: what is wrong with a connection string is said without a word of it.
+func testOpenErrors(t *testing.T, server *pgtest.Server) {
+	const canary = "CANARY-77aa"
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = listener.Close() // nobody answers there now
+	cases := []struct {
+		reason string
+		dsn    string
+		want   Reason
+	}{
+		{"not a connection string", "postgres://" + canary + ":" + canary + "@%zz", InvalidDSN},
+		{"nobody there", "postgres://u:" + canary + "@" + listener.Addr().String() + "/" + canary, Unreachable},
+		{"no such role", strings.Replace(server.DSN("postgres"), "postgres@", canary+":"+canary+"@", 1), CredentialsRejected},
+		{"no such database", server.DSN(canary), DatabaseMissing},
+	}
+	for _, tc := range cases {
+		t.Run(tc.reason, func(t *testing.T) {
+			_, err := OpenPostgres(t.Context(), PostgresOptions{DSN: secretfile.NewSecret(tc.dsn)})
+			if !errors.Is(err, tc.want) {
+				t.Fatalf("got %v, want %s", err, tc.want)
+			}
+			for e := err; e != nil; e = errors.Unwrap(e) {
+				if text := fmt.Sprintf("%v %+v %#v", e, e, e); strings.Contains(text, canary) {
+					t.Errorf("the error quotes the connection string: %s", text)
+				}
+			}
+		})
+	}
+}
+
+// The database itself ends what takes too long, and the pool is bounded.
+func testBounds(t *testing.T, server *pgtest.Server) {
+	s, err := OpenPostgres(t.Context(), PostgresOptions{DSN: secretfile.NewSecret(server.DSN(server.NewDatabase(t))), MaxConns: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	_, err = s.write.ExecContext(t.Context(), "SELECT pg_sleep(10)")
+	if err := s.fail("sleep", err); !errors.Is(err, TimedOut) {
+		t.Errorf("a slow statement: got %v, want %s", err, TimedOut)
+	}
+	var calls sync.WaitGroup
+	for i := range 50 {
+		calls.Go(func() {
+			if err := s.PutIssuerDocuments(t.Context(), row(i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	var open int
+	err = s.write.QueryRowContext(t.Context(),
+		"SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database()").Scan(&open)
+	if err != nil || open > 3 {
+		t.Errorf("%d connections, %v; want at most 3", open, err)
+	}
+}
+
+// proxy stands between the store and the server's socket.
+type proxy struct {
+	address string
+	hang    atomic.Bool // swallow what comes from the store
+}
+
+func newProxy(t *testing.T, socket string) *proxy {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{address: listener.Addr().String()}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() { p.serve(client, socket) })
+		}
+	})
+	t.Cleanup(func() { _ = listener.Close(); running.Wait() })
+	return p
+}
+
+func (p *proxy) serve(client net.Conn, socket string) {
+	defer func() { _ = client.Close() }()
+	server, err := net.Dial("unix", socket)
+	if err != nil {
+		return
+	}
+	go func() {
+		_, _ = io.Copy(client, server)
+		_ = client.Close()
+	}()
+	defer func() { _ = server.Close() }()
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := client.Read(buffer)
+		if err != nil {
+			return
+		}
+		if p.hang.Load() {
+			continue
+		}
+		if _, err := server.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+//go:embed migrations/sqlite/*.sql
+var sqliteMigrations embed.FS
+
+// SQLiteOptions are the parameters of [OpenSQLite].
+type SQLiteOptions struct {
+	Options
+	// Path is the database file, made if it is not there. Two files beside it
+	// (-wal, -shm) belong to it; .lock keeps a second process out.
+	Path string
+}
+
+// sqlitePragmas hold for every connection. A commit is on the disk when it
+// returns (synchronous=FULL), deleted rows are overwritten (secure_delete), and
+// memory stays small: each connection keeps at most 1 MiB of pages.
+var sqlitePragmas = []string{
+	"busy_timeout(1500)", // ms; less than callTimeout
+	"journal_mode(WAL)",
+	"synchronous(FULL)",
+	"foreign_keys(1)",
+	"secure_delete(1)",
+	"journal_size_limit(4194304)", // bytes; what remains of the WAL after a checkpoint
+	"cache_size(-1024)",           // KiB
+	"temp_store(MEMORY)",          // the root file system is read-only
+}
+
+// OpenSQLite opens a database file for this process alone and migrates it. A file
+// that another process has open is [InUse].
+func OpenSQLite(ctx context.Context, o SQLiteOptions) (*Store, error) {
+	b, err := sqliteBackend()
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := lockFile(o.Path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	if err := createFile(o.Path); err != nil {
+		return nil, errors.Join(wrap("create database file", err, b.classify), unlock())
+	}
+	// SQLite has one writer at a time. Waiting for it in Go is fair and obeys the
+	// context; a transaction that takes the write lock at once cannot fail halfway.
+	write, err := sql.Open("sqlite", sqliteDSN(o.Path, "_txlock=immediate"))
+	if err != nil {
+		return nil, errors.Join(wrap("open", err, b.classify), unlock())
+	}
+	write.SetMaxOpenConns(1)
+	read, err := sql.Open("sqlite", sqliteDSN(o.Path, "_pragma=query_only(1)"))
+	if err != nil {
+		return nil, errors.Join(wrap("open", err, b.classify), write.Close(), unlock())
+	}
+	read.SetMaxOpenConns(runtime.GOMAXPROCS(0) + 1)
+	read.SetMaxIdleConns(1)
+
+	s := newStore(b, write, read, o.Options, func() error {
+		return errors.Join(read.Close(), write.Close(), unlock())
+	})
+	if err := migrate(ctx, write, b, s.log); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func sqliteBackend() (backend, error) {
+	migrations, err := fs.Sub(sqliteMigrations, "migrations/sqlite")
+	if err != nil {
+		return backend{}, fmt.Errorf("read migrations: %w", err)
+	}
+	return backend{
+		dialect:     goose.DialectSQLite3,
+		migrations:  migrations,
+		tableExists: `SELECT COUNT(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = $1`,
+		health:      `SELECT min_reader < 0 FROM schema_compat`, // reads a page; a read-only volume shows when written to
+		classify:    classifySQLite,
+	}, nil
+}
+
+func sqliteDSN(path, extra string) string {
+	query := extra
+	for _, pragma := range sqlitePragmas {
+		query += "&_pragma=" + pragma
+	}
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query}).String()
+}
+
+// lockFile takes a lock that ends with the process, however it ends.
+func lockFile(path string) (unlock func() error, err error) {
+	file, err := os.OpenFile(filepath.Clean(path), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, wrap("open lock file", err, classifySQLite)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		failure := wrap("lock database file", err, classifySQLite)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			failure.Reason = InUse
+			failure.Note = "another process has it open; SQLite serves one replica, use PostgreSQL for more"
+		}
+		return nil, errors.Join(failure, file.Close())
+	}
+	return file.Close, nil
+}
+
+// createFile makes the file before SQLite does, which would let others read it.
+// The -wal and -shm files take over its mode.
+func createFile(path string) error {
+	file, err := os.OpenFile(filepath.Clean(path), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// sqliteReasons maps primary result codes (https://sqlite.org/rescode.html).
+var sqliteReasons = map[int]Reason{
+	sqlite3.SQLITE_PERM:      IOFailed,
+	sqlite3.SQLITE_BUSY:      Busy,
+	sqlite3.SQLITE_LOCKED:    Busy,
+	sqlite3.SQLITE_NOMEM:     Overloaded,
+	sqlite3.SQLITE_READONLY:  ReadOnly,
+	sqlite3.SQLITE_INTERRUPT: TimedOut, // the driver interrupts when the context ends
+	sqlite3.SQLITE_IOERR:     IOFailed,
+	sqlite3.SQLITE_CORRUPT:   Corrupt,
+	sqlite3.SQLITE_FULL:      Full,
+	sqlite3.SQLITE_CANTOPEN:  IOFailed,
+	sqlite3.SQLITE_NOTADB:    Corrupt,
+}
+
+func classifySQLite(err error) (Reason, string) {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return sqliteReasons[e.Code()&0xff], strconv.Itoa(e.Code())
+	}
+	switch { // of the files beside the database
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return Full, ""
+	case errors.Is(err, syscall.EROFS):
+		return ReadOnly, ""
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return IOFailed, ""
+	}
+	if _, ok := errors.AsType[syscall.Errno](err); ok {
+		return IOFailed, ""
+	}
+	return "", ""
+}

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/pressly/goose/v3"
+
+	"channellink.dev/operator/webhookserver/link"
+	"channellink.dev/operator/webhookserver/secretfile"
+)
+
+// callTimeout bounds every call, the wait for a connection included: a chat
+// platform gives up on a webhook soon after, and redelivers what got a quick 503.
+const callTimeout = 2 * time.Second
+
+// Options are the parameters that both databases share. The zero value works.
+type Options struct {
+	// EncryptionKeys returns the values of the encryption key, newest first, asked
+	// at each use. Nil, or no value, leaves new keys of the server unsealed.
+	EncryptionKeys func() []secretfile.Secret
+	Log            *slog.Logger // nil means none
+}
+
+// Store is a [link.Store] on a SQL database.
+type Store struct {
+	backend backend
+	write   *sql.DB
+	read    *sql.DB // the same as write, or a second pool beside a single writer
+	sealer  sealer
+	log     *slog.Logger
+	close   func() error
+}
+
+var _ link.Store = (*Store)(nil)
+
+// backend is what differs between the databases.
+type backend struct {
+	dialect    goose.Dialect
+	migrations fs.FS
+	// tableExists is a query with one parameter, the name, and one row.
+	tableExists string
+	// health is a query whose one row tells whether writes are refused.
+	health string
+	// classify returns what an error of the driver means, and its code.
+	classify func(error) (Reason, string)
+	// failed is told the reason of every failed call.
+	failed func(Reason)
+}
+
+func newStore(b backend, write, read *sql.DB, o Options, closer func() error) *Store {
+	s := &Store{backend: b, write: write, read: read, sealer: sealer{o.EncryptionKeys}, log: o.Log, close: closer}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	return s
+}
+
+// Close closes the database. Calls that are under way may fail.
+func (s *Store) Close() error { return s.close() }
+
+// Ping reports whether the store can serve: the database answers, it has this
+// server's tables, and it accepts writes.
+func (s *Store) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var readOnly bool
+	if err := s.read.QueryRowContext(ctx, s.backend.health).Scan(&readOnly); err != nil {
+		return s.fail("ping", err)
+	}
+	if readOnly {
+		return s.fail("ping", errReadOnly)
+	}
+	return nil
+}
+
+// fail turns an error of the driver into one that may be shown. It gives nil for
+// nil.
+func (s *Store) fail(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := wrap(op, err, s.backend.classify)
+	if s.backend.failed != nil {
+		s.backend.failed(e.Reason)
+	}
+	return e
+}
+
+// micros is how both databases keep a time: an integer sorts and compares the
+// same in both, and microseconds are the finest that PostgreSQL knows.
+func micros(t time.Time) int64 { return t.UnixMicro() }
+
+func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }
