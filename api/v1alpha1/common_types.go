@@ -54,7 +54,7 @@ type ConfigMapKeyReference struct {
 //
 // +kubebuilder:validation:MinLength=8
 // +kubebuilder:validation:MaxLength=1024
-// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ”",message="must be an absolute URL such as https://sso.vision.example"
+// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && size(url(self).getHostname()) > 0",message="must be an absolute URL such as https://sso.vision.example"
 // +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('#') && !self.contains(' ') && !self.contains('\\\\')",message="must carry no user information (@), fragment (#), space or backslash"
 // +kubebuilder:validation:XValidation:rule="!isURL(self) || url(self).getScheme() != 'http' || url(self).getHostname() == 'localhost' || url(self).getHostname().endsWith('.localhost')",message="must use https (plain http is for localhost and *.localhost only)"
 type URL string
@@ -64,7 +64,7 @@ type URL string
 //
 // +kubebuilder:validation:MinLength=8
 // +kubebuilder:validation:MaxLength=1024
-// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ”",message="must be an absolute http or https URL such as http://hr.vision.svc/leave"
+// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && size(url(self).getHostname()) > 0",message="must be an absolute http or https URL such as http://hr.vision.svc/leave"
 // +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('#') && !self.contains(' ')",message="must carry no user information (@), fragment (#) or space"
 type BackendURL string
 

@@ -4,7 +4,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Linking are the rules of a link: what confirms it, what the chat platform is told, how many and how long.
 //
-// +kubebuilder:validation:XValidation:rule="self.code != 'Stable' || has(self.codeKeySecretRef)",message="linking.code: Stable needs linking.codeKeySecretRef, the key of the pseudonym"
+// +kubebuilder:validation:XValidation:rule="!has(self.code) || self.code != 'Stable' || has(self.codeKeySecretRef)",message="linking.code: Stable needs linking.codeKeySecretRef, the key of the pseudonym"
 type Linking struct {
 	// Confirmation says what makes a link active. `Platform`: the chat platform's signed event, or BotBonnie's own
 	// record of the user. `AfterRedirect` (with `botBonnie` only): the login alone, for those who accept that a login

@@ -1,0 +1,67 @@
+package testenv
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// crdTimeout bounds the wait for the API server to begin or to cease to serve a kind, which takes about 1 s.
+const crdTimeout = time.Minute
+
+// InstallCRDs installs the CustomResourceDefinitions of these files or folders, waits until their kinds are served, and
+// returns a function that removes them again and waits until they are gone. The test's end calls it in any case; more
+// than one call is harmless.
+func (e *Environment) InstallCRDs(tb testing.TB, paths ...string) (remove func()) {
+	tb.Helper()
+	crds, err := envtest.InstallCRDs(e.Config, envtest.CRDInstallOptions{
+		Scheme: e.Scheme, Paths: paths, ErrorIfPathMissing: true, MaxTime: crdTimeout,
+	})
+	if err != nil {
+		tb.Fatalf("install the definitions of %v: %v", paths, err)
+	}
+	remove = func() {
+		tb.Helper()
+		for _, crd := range crds {
+			if err := e.removeCRD(crd); err != nil {
+				tb.Errorf("remove the definition %s: %v", crd.Name, err)
+			}
+		}
+	}
+	tb.Cleanup(remove)
+	return remove
+}
+
+// removeCRD deletes the definition and waits until it is gone: its finalizer removes its objects first.
+func (e *Environment) removeCRD(crd *apiextensionsv1.CustomResourceDefinition) error {
+	ctx := context.Background() // it also runs when the test's own is done
+	if err := e.Client.Delete(ctx, crd); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, crdTimeout, true, func(ctx context.Context) (bool, error) {
+		err := e.Client.Get(ctx, client.ObjectKeyFromObject(crd), &apiextensionsv1.CustomResourceDefinition{
+			ObjectMeta: metav1.ObjectMeta{Name: crd.Name},
+		})
+		return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
+	})
+}
+
+// GatewayAPICRDs is the folder with the definitions of the Gateway API's standard channel, in the version of go.mod.
+func GatewayAPICRDs(tb testing.TB) string {
+	tb.Helper()
+	out, err := exec.CommandContext(tb.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	if err != nil {
+		tb.Fatalf("find the module of the Gateway API: %v", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(out)), "config", "crd", "standard")
+}
