@@ -1,0 +1,171 @@
+package webhookserver
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+// requestIDHeader carries the id that joins an answer and its log lines. It is always ours: one that a client sends could
+// be used to forge lines.
+const (
+	requestIDHeader = "X-Request-Id"
+	requestIDKey    = "request"
+)
+
+// port is one of the three, and how its callers are answered.
+type port struct {
+	name string
+	// serve answers and says which route did, and for which channel if there is one.
+	serve func(http.ResponseWriter, *http.Request) served
+	// problem answers in the form that the port's callers understand.
+	problem func(http.ResponseWriter, int)
+}
+
+// served says what answered a request.
+type served struct {
+	route   string
+	channel *channel
+}
+
+// handler surrounds a port with what every request gets: an id, safe headers, a count, a log line, and an answer even when
+// a handler panics.
+func (s *Server) handler(p port) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := s.now()
+		id := rand.Text()
+		setSafeHeaders(w.Header())
+		w.Header().Set(requestIDHeader, id)
+		a := &answer{ResponseWriter: w}
+
+		by := s.guarded(p, a, r)
+
+		took := s.now().Sub(began)
+		s.metrics.observe(p.name, by.route, r.Method, a.status(), took)
+		if s.log.Enabled(r.Context(), slog.LevelDebug) {
+			hops := 0
+			if by.channel != nil {
+				hops = int(by.channel.TrustedProxyHops)
+			}
+			s.log.DebugContext(r.Context(), "request", requestIDKey, id, "port", p.name, "route", by.route,
+				"method", methodClass(r.Method), "code", a.status(), "took", took.String(), "client", clientIP(r, hops))
+		}
+	})
+}
+
+// guarded serves and turns a panic into a page. Of the panic's value only a runtime error is logged, because any other could
+// hold what a user sent.
+func (s *Server) guarded(p port, a *answer, r *http.Request) (by served) {
+	by.route = elsewhere
+	defer func() {
+		value := recover()
+		if value == nil {
+			return
+		}
+		what := fmt.Sprintf("%T", value)
+		if fault, ok := value.(runtime.Error); ok {
+			what = fault.Error()
+		}
+		s.log.ErrorContext(r.Context(), "handler panicked", requestIDKey, a.Header().Get(requestIDHeader), "port", p.name,
+			"panic", what, "stack", string(debug.Stack()))
+		if a.code != 0 {
+			panic(http.ErrAbortHandler) // half an answer is out: break it off visibly
+		}
+		p.problem(a, http.StatusInternalServerError)
+	}()
+	if !clean(r.URL.Path) {
+		p.problem(a, http.StatusNotFound)
+		return by
+	}
+	return p.serve(a, r)
+}
+
+// muxed serves a port whose routes need no channel.
+func muxed(mux *http.ServeMux) func(http.ResponseWriter, *http.Request) served {
+	return func(w http.ResponseWriter, r *http.Request) served {
+		mux.ServeHTTP(w, r)
+		return served{route: r.Pattern}
+	}
+}
+
+// answer remembers the status code.
+type answer struct {
+	http.ResponseWriter
+	code int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(code int) {
+	if a.code == 0 && code >= http.StatusOK {
+		a.code = code
+	}
+	a.ResponseWriter.WriteHeader(code)
+}
+
+// Write implements http.ResponseWriter.
+func (a *answer) Write(b []byte) (int, error) {
+	if a.code == 0 {
+		a.code = http.StatusOK
+	}
+	return a.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *answer) status() int {
+	if a.code == 0 {
+		return http.StatusOK // what net/http sends for a handler that wrote nothing
+	}
+	return a.code
+}
+
+// receive copies a body of at most limit bytes to dst, within readBodyTimeout. After an error the connection is closed with
+// the answer, because the rest of the body stands in it; bodyProblem gives the code to answer with.
+func receive(w http.ResponseWriter, r *http.Request, dst io.Writer, limit int64) error {
+	if r.Body == http.NoBody {
+		return nil
+	}
+	err := copyBody(w, r, dst, limit)
+	if err != nil {
+		w.Header().Set("Connection", "close")
+	}
+	return err
+}
+
+func copyBody(w http.ResponseWriter, r *http.Request, dst io.Writer, limit int64) error {
+	if r.ContentLength > limit {
+		return &http.MaxBytesError{Limit: limit} // before anything is read, and before 100 Continue
+	}
+	conn := http.NewResponseController(w)
+	if err := conn.SetReadDeadline(time.Now().Add(readBodyTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if _, err := io.Copy(dst, http.MaxBytesReader(w, r.Body, limit)); err != nil {
+		return err
+	}
+	// Left in place, the deadline would cancel the context of a handler that takes longer than the body did.
+	if err := conn.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// bodyProblem is the status code for a body that could not be received.
+func bodyProblem(err error) int {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return http.StatusRequestEntityTooLarge
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		return http.StatusRequestTimeout
+	}
+	return http.StatusBadRequest
+}

@@ -1,0 +1,53 @@
+package webhookserver
+
+import "time"
+
+// Limits and time-outs of the three ports. The public one faces the internet: every resource that a stranger can take is
+// bounded here.
+const (
+	// readHeaderTimeout is how long a connection may take over one request's header. A platform sends it in one packet;
+	// only slow-header attacks take longer.
+	readHeaderTimeout = 5 * time.Second
+	// readBodyTimeout is how long a body may take. Platforms give up on an answer after 1 to 10 seconds, so a body that
+	// takes longer has no reader any more.
+	readBodyTimeout = 10 * time.Second
+	// writeTimeout is the whole exchange from the end of the header. It covers the longest handler, an unlink of 15 s.
+	writeTimeout = 30 * time.Second
+	// idleTimeout is how long a kept-alive connection may be silent. It is longer than the idle time of the common
+	// proxies (60 to 90 s), so that they close first and never send into a closing connection.
+	idleTimeout = 2 * time.Minute
+
+	// maxHeaderBytes of one request. Cookies of five login flows and a long query take under 8 KiB.
+	maxHeaderBytes = 16 << 10
+	// maxStrayBody is what is read of a body that no route asked for, so that a connection can be used again.
+	maxStrayBody = 64 << 10
+	// maxAdminBody is an unlink with 32 actions, with room to spare.
+	maxAdminBody = 64 << 10
+
+	// maxPublicConns at once. Each costs about 15 KiB before its first request, so this is some 30 MiB at worst; the
+	// oldest silent connection makes room for a new one.
+	maxPublicConns = 2048
+	// maxInnerConns for ops and admin each: probes, scrapers and the operator.
+	maxInnerConns = 128
+)
+
+// Time-outs of starting and stopping.
+const (
+	// DefaultReadyDrain is how long a stopping server goes on as usual after it said that it is not ready: endpoints
+	// and proxies need about that long to hear of it.
+	DefaultReadyDrain = 5 * time.Second
+	// shutdownTimeout bounds the wait for requests in flight. With the drain it stays below the 30 s that the kubelet
+	// gives a pod.
+	shutdownTimeout = 20 * time.Second
+
+	// storeOpenTimeout bounds one try to open and migrate the store; waiting for another server's migration takes up
+	// to a minute of it.
+	storeOpenTimeout = 2 * time.Minute
+	// storeRetryMin and storeRetryMax bound the pause between tries.
+	storeRetryMin = 500 * time.Millisecond
+	storeRetryMax = 15 * time.Second
+	// storePing is how often the store is asked whether it can serve.
+	storePing = 10 * time.Second
+	// storeGrace is how long a replaced store serves the calls that began with it; each ends within two seconds.
+	storeGrace = 5 * time.Second
+)
