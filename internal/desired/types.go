@@ -22,32 +22,32 @@ import (
 // Input is everything that the objects of one ChannelLink depend on.
 type Input struct {
 	// Link is the ChannelLink. It is not changed.
-	Link *v1alpha1.ChannelLink `json:"link"`
+	Link *v1alpha1.ChannelLink
 	// Operator is what the operator's own flags and surroundings add.
-	Operator Operator `json:"operator"`
+	Operator Operator
 	// OperatorKeys is the JWK set with which servers verify admin requests, passed through as it is.
-	OperatorKeys []byte `json:"operatorKeys,omitempty"`
+	OperatorKeys []byte
 	// Siblings are the ServiceURLs of servers for other pages of the same Facebook app, sorted.
-	Siblings []string `json:"siblings,omitempty"`
+	Siblings []string
 	// ObservedReplicas is, with autoscaling, what the autoscaler has set on the Deployment; nil when there is no
 	// Deployment yet. It is rendered as it is, so that the operator never takes the number back.
-	ObservedReplicas *int32 `json:"observedReplicas,omitempty"`
+	ObservedReplicas *int32
 	// ObservedStorage is the request of the volume claim that is already there; nil when there is none. A claim that an
 	// earlier ChannelLink left may be larger than this one's spec, and a claim cannot shrink.
-	ObservedStorage *resource.Quantity `json:"observedStorage,omitempty"`
+	ObservedStorage *resource.Quantity
 }
 
 // Operator is what an operator's flags and its own pod say; it is the same for every ChannelLink.
 type Operator struct {
 	// ServerImage is the image of servers whose ChannelLink names none.
-	ServerImage string `json:"serverImage"`
+	ServerImage string
 	// Namespace and PodLabels are those of the operator's pods, which alone may reach the admin port.
-	Namespace string            `json:"namespace"`
-	PodLabels map[string]string `json:"podLabels,omitempty"`
+	Namespace string
+	PodLabels map[string]string
 	// Network is what servers may call, and whether plain http to this machine passes.
-	Network config.Network `json:"network"`
+	Network config.Network
 	// AllowEndpointHosts are the hosts, each with or without a port, that may stand in for a chat platform's own.
-	AllowEndpointHosts []string `json:"allowEndpointHosts,omitempty"`
+	AllowEndpointHosts []string
 }
 
 // Objects are the objects that should exist. A nil one must not, but for the Volume: a nil Volume is left alone, because

@@ -46,12 +46,6 @@ func opensExternalBrowser(spec *v1alpha1.ChannelLinkSpec) bool {
 // hearsPlatform says whether the server can verify the platform's own events: directly always, behind BotBonnie when the
 // secret is there for those that are relayed.
 func hearsPlatform(spec *v1alpha1.ChannelLinkSpec) bool {
-	switch {
-	case spec.Messenger != nil && spec.Messenger.AppSecretRef != nil:
-		return true
-	case spec.LINE != nil && spec.LINE.ChannelSecretRef != nil:
-		return true
-	default:
-		return false
-	}
+	return (spec.Messenger != nil && spec.Messenger.AppSecretRef != nil) ||
+		(spec.LINE != nil && spec.LINE.ChannelSecretRef != nil)
 }
