@@ -17,6 +17,9 @@ const FieldOwner = "channellink-operator"
 // KeySecret is the Secret, in the operator's namespace, that holds the key with which it signs admin requests.
 const KeySecret = "channellink-operator-keys"
 
+// LeaderLease is the Lease, in the operator's namespace, by which its replicas elect a leader.
+const LeaderLease = "channellink-operator"
+
 // UnlinkAllFinalizer holds a ChannelLink with deletionPolicy UnlinkAll until its users are unlinked.
 const UnlinkAllFinalizer = v1alpha1.GroupName + "/unlink-all"
 

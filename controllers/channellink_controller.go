@@ -1,0 +1,221 @@
+// Package controllers turns ChannelLinks into running servers: it decides order, reads, watches and requeues. What should
+// exist is decided in internal/desired, what is written in internal/apply, what is told in internal/status.
+package controllers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"channellink.dev/operator/api/v1alpha1"
+	"channellink.dev/operator/internal/apply"
+	"channellink.dev/operator/internal/desired"
+	"channellink.dev/operator/internal/names"
+	"channellink.dev/operator/internal/status"
+)
+
+// +kubebuilder:rbac:groups=channellink.dev,resources=channellinks,verbs=get;list;watch
+// +kubebuilder:rbac:groups=channellink.dev,resources=channellinks/status,verbs=patch
+// +kubebuilder:rbac:groups=channellink.dev,resources=channellinks/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=serviceaccounts;configmaps;services,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies;ingresses,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=httproutes.gateway.networking.k8s.io,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// ChannelLinkReconciler makes the objects of one ChannelLink what its spec says and tells in its status how far that has
+// come. A pass has these steps:
+//
+//  1. claim: does the channel's page and public URL belong to this ChannelLink?
+//  2. build: what should exist?
+//  3. apply: write what differs, delete what is switched off
+//  4. observe: what exists, and what does the server say?
+//  5. tell: write the status, if it changed
+type ChannelLinkReconciler struct {
+	Client   client.Client
+	Applier  *apply.Applier
+	Keys     *Keyring
+	Poller   *Poller
+	Statuses *StatusWriter
+	Gateway  *GatewayAPI
+	Clock    clock.PassiveClock
+	Operator desired.Operator
+	// SharedHosts lets ChannelLinks of several namespaces share one host.
+	SharedHosts bool
+}
+
+// Reconcile is one pass over one ChannelLink. What a person has to mend becomes a condition and no error; what the world
+// may mend by itself is an error as well, so that it is tried again with growing delays.
+func (r *ChannelLinkReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
+	link := &v1alpha1.ChannelLink{}
+	if err := r.Client.Get(ctx, req.NamespacedName, link); err != nil {
+		r.Poller.Forget(req.NamespacedName)
+		r.Statuses.Forget(req.NamespacedName)
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if link.DeletionTimestamp != nil {
+		// The children go with their owner; there is nothing to do and nothing more to tell.
+		r.Poller.Forget(req.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	link = r.Statuses.Latest(link)
+
+	var problem *status.Problem
+	defer func() {
+		err = errors.Join(err, r.tell(ctx, link, problem))
+	}()
+
+	if err = r.carryOut(ctx, link); err != nil {
+		problem, result, err = judge(link, err)
+	}
+	return result, err
+}
+
+// carryOut does the steps that need the spec to be good.
+func (r *ChannelLinkReconciler) carryOut(ctx context.Context, link *v1alpha1.ChannelLink) error {
+	if err := r.claim(ctx, link); err != nil {
+		return err
+	}
+	objects, err := r.build(ctx, link)
+	if err != nil {
+		return err
+	}
+	if suspended(link) {
+		return nil
+	}
+	return r.apply(ctx, link, objects)
+}
+
+// build gathers what the objects depend on beside the spec.
+func (r *ChannelLinkReconciler) build(ctx context.Context, link *v1alpha1.ChannelLink) (desired.Objects, error) {
+	if problem := notSupported(link); problem != nil {
+		return desired.Objects{}, problem
+	}
+	keys, err := r.Keys.Published(ctx)
+	if err != nil {
+		return desired.Objects{}, err
+	}
+	siblings, err := r.siblings(ctx, link)
+	if err != nil {
+		return desired.Objects{}, err
+	}
+	input := desired.Input{Link: link, Operator: r.Operator, OperatorKeys: keys, Siblings: siblings}
+
+	if autoscaled(link) {
+		deployment := &appsv1.Deployment{}
+		switch err := r.Client.Get(ctx, childKey(link, names.Base(link)), deployment); {
+		case err == nil:
+			input.ObservedReplicas = deployment.Spec.Replicas
+		case !apierrors.IsNotFound(err):
+			return desired.Objects{}, err
+		}
+	}
+	claim := &corev1.PersistentVolumeClaim{}
+	switch err := r.Client.Get(ctx, childKey(link, names.Volume(link)), claim); {
+	case err == nil:
+		if size, ok := claim.Spec.Resources.Requests[corev1.ResourceStorage]; ok {
+			input.ObservedStorage = &size
+		}
+	case !apierrors.IsNotFound(err):
+		return desired.Objects{}, err
+	}
+	return desired.Build(input)
+}
+
+// apply writes what differs and deletes what is switched off.
+func (r *ChannelLinkReconciler) apply(ctx context.Context, link *v1alpha1.ChannelLink, objects desired.Objects) error {
+	logger := log.FromContext(ctx)
+	if !r.Gateway.Available() {
+		objects.HTTPRoute = nil
+	}
+	for _, config := range objects.InOrder() {
+		owned := belongsTo(link)
+		if any(config) == any(objects.Volume) {
+			owned = holdsLinksOf(link)
+		}
+		var tolerated []apply.Path
+		if autoscaled(link) && any(config) == any(objects.Deployment) {
+			tolerated = append(tolerated, apply.Path{"spec", "replicas"})
+		}
+		outcome, err := r.Applier.Apply(ctx, config, owned, tolerated...)
+		if err != nil {
+			return err
+		}
+		if outcome != apply.Unchanged {
+			logger.Info("Applied an object", "outcome", outcome, "object", nameOf(config))
+		}
+	}
+	for _, object := range objects.Absent() {
+		if !r.Gateway.Available() && isHTTPRoute(object) {
+			continue
+		}
+		deleted, err := r.Applier.Delete(ctx, object, belongsTo(link))
+		if err != nil {
+			return err
+		}
+		if deleted {
+			logger.Info("Deleted an object that is switched off", "object", kindOf(object)+"/"+object.GetName())
+		}
+	}
+	return nil
+}
+
+// tell observes and writes the status. While a server is there that has not been asked yet (the operator has just
+// started), it holds its tongue: the first answer brings the next pass.
+func (r *ChannelLinkReconciler) tell(ctx context.Context, link *v1alpha1.ChannelLink, problem *status.Problem) error {
+	seen, known, err := r.observe(ctx, link, problem)
+	if err != nil || !known {
+		return err
+	}
+	return r.Statuses.Write(ctx, link, statusOf(link, seen, metav1.NewTime(r.Clock.Now().Truncate(time.Second))))
+}
+
+// belongsTo tells whether an object is a child of this very ChannelLink.
+func belongsTo(link *v1alpha1.ChannelLink) apply.Owned {
+	return func(object metav1.Object) bool {
+		if owner := metav1.GetControllerOfNoCopy(object); owner != nil {
+			return owner.UID == link.UID
+		}
+		return object.GetLabels()[names.LabelOwner] == string(link.UID)
+	}
+}
+
+// holdsLinksOf tells whether a volume holds the links of this channel, whichever ChannelLink made it.
+func holdsLinksOf(link *v1alpha1.ChannelLink) apply.Owned {
+	want := names.VolumeLabels(link)
+	return func(object metav1.Object) bool {
+		have := object.GetLabels()
+		for key, value := range want {
+			if have[key] != value {
+				return false
+			}
+		}
+		return metav1.GetControllerOfNoCopy(object) == nil
+	}
+}
+
+func childKey(link *v1alpha1.ChannelLink, name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: link.Namespace, Name: name}
+}
+
+func suspended(link *v1alpha1.ChannelLink) bool {
+	return link.Spec.Suspend != nil && *link.Spec.Suspend
+}
+
+func autoscaled(link *v1alpha1.ChannelLink) bool {
+	return link.Spec.Server != nil && link.Spec.Server.Autoscaling != nil
+}

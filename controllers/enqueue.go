@@ -1,0 +1,163 @@
+package controllers
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"channellink.dev/operator/api/v1alpha1"
+	"channellink.dev/operator/internal/names"
+)
+
+type requestQueue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+// neighbours enqueues, when a ChannelLink changes, those whose own state depends on it: others that claim what it had or
+// has, and siblings of its Facebook app.
+type neighbours struct{ client.Reader }
+
+var _ handler.EventHandler = neighbours{}
+
+// Create enqueues siblings alone. A new ChannelLink takes no claim away from one that is there.
+func (n neighbours) Create(ctx context.Context, e event.CreateEvent, q requestQueue) {
+	if e.IsInInitialList {
+		return // everybody is reconciled anyway
+	}
+	n.siblings(ctx, e.Object.(*v1alpha1.ChannelLink), q)
+}
+
+// Update enqueues the neighbours by the old and by the new spec.
+func (n neighbours) Update(ctx context.Context, e event.UpdateEvent, q requestQueue) {
+	was, is := e.ObjectOld.(*v1alpha1.ChannelLink), e.ObjectNew.(*v1alpha1.ChannelLink)
+	if was.Generation == is.Generation {
+		return
+	}
+	if wanted(was) != wanted(is) {
+		n.claimants(ctx, wanted(was), q)
+		n.claimants(ctx, wanted(is), q)
+	}
+	if appSecretKey(was) != appSecretKey(is) || wanted(was) != wanted(is) || is.DeletionTimestamp != nil {
+		n.siblings(ctx, was, q)
+		n.siblings(ctx, is, q)
+	}
+}
+
+// Delete enqueues those that waited for the claim, and the siblings that are left.
+func (n neighbours) Delete(ctx context.Context, e event.DeleteEvent, q requestQueue) {
+	was := e.Object.(*v1alpha1.ChannelLink)
+	n.claimants(ctx, wanted(was), q)
+	n.siblings(ctx, was, q)
+}
+
+// Generic does nothing: nothing sends such events.
+func (n neighbours) Generic(context.Context, event.GenericEvent, requestQueue) {}
+
+func (n neighbours) claimants(ctx context.Context, c claim, q requestQueue) {
+	for _, match := range []client.MatchingFields{{indexPage: c.page}, {indexHost: c.host}} {
+		n.enqueue(ctx, q, match)
+	}
+}
+
+func (n neighbours) siblings(ctx context.Context, link *v1alpha1.ChannelLink, q requestQueue) {
+	if secret := appSecretKey(link); secret != "" {
+		n.enqueue(ctx, q, client.InNamespace(link.Namespace), client.MatchingFields{indexAppSecret: secret})
+	}
+}
+
+func (n neighbours) enqueue(ctx context.Context, q requestQueue, which ...client.ListOption) {
+	var links v1alpha1.ChannelLinkList
+	if err := n.List(ctx, &links, append(which, client.UnsafeDisableDeepCopy)...); err != nil {
+		// Only a missing index or a stopped cache can fail here.
+		log.FromContext(ctx).Error(err, "Could not list ChannelLinks to enqueue")
+		return
+	}
+	for i := range links.Items {
+		q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&links.Items[i])})
+	}
+}
+
+// freedClaims enqueues, when a Service's public URL changes or the Service goes, those that claim what was served there.
+type freedClaims struct{ neighbours }
+
+// Create does nothing: a server that begins to serve frees nothing.
+func (freedClaims) Create(context.Context, event.CreateEvent, requestQueue) {}
+
+// Update enqueues the claimants of the URL that is served no more.
+func (f freedClaims) Update(ctx context.Context, e event.UpdateEvent, q requestQueue) {
+	was, is := e.ObjectOld.GetAnnotations()[names.AnnotationPublicURL], e.ObjectNew.GetAnnotations()[names.AnnotationPublicURL]
+	if was != is {
+		f.enqueue(ctx, q, client.MatchingFields{indexHost: claimOf("", "", was).host})
+	}
+}
+
+// Delete enqueues the claimants of the URL that is served no more.
+func (f freedClaims) Delete(ctx context.Context, e event.DeleteEvent, q requestQueue) {
+	if was := e.Object.GetAnnotations()[names.AnnotationPublicURL]; was != "" {
+		f.enqueue(ctx, q, client.MatchingFields{indexHost: claimOf("", "", was).host})
+	}
+}
+
+// parents maps a child object to its ChannelLink by namespace and instance label. Not by ownerReference: a volume has none.
+func parents(reader client.Reader) handler.MapFunc {
+	return func(ctx context.Context, object client.Object) []reconcile.Request {
+		var links v1alpha1.ChannelLinkList
+		err := reader.List(ctx, &links, client.InNamespace(object.GetNamespace()),
+			client.MatchingFields{indexBase: object.GetLabels()[names.LabelInstance]}, client.UnsafeDisableDeepCopy)
+		if err != nil {
+			log.FromContext(ctx).Error(err, "Could not find the ChannelLink of an object", "object", client.ObjectKeyFromObject(object))
+			return nil
+		}
+		requests := make([]reconcile.Request, 0, 1)
+		for i := range links.Items {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&links.Items[i])})
+		}
+		return requests
+	}
+}
+
+// notOnCreate drops the events of objects that appear: the operator has just made them, or is about to look at everything.
+var notOnCreate = predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }}
+
+// Indexers of ChannelLinks.
+var linkIndexes = map[string]client.IndexerFunc{
+	indexPage: func(o client.Object) []string { return []string{wanted(o.(*v1alpha1.ChannelLink)).page} },
+	indexHost: func(o client.Object) []string { return []string{wanted(o.(*v1alpha1.ChannelLink)).host} },
+	indexBase: func(o client.Object) []string { return []string{names.Base(o.(*v1alpha1.ChannelLink))} },
+	indexAppSecret: func(o client.Object) []string {
+		if secret := appSecretKey(o.(*v1alpha1.ChannelLink)); secret != "" {
+			return []string{secret}
+		}
+		return nil
+	},
+}
+
+// indexServedHost is the indexer of Services.
+func indexServedHost(o client.Object) []string {
+	publicURL := o.(*corev1.Service).Annotations[names.AnnotationPublicURL]
+	if publicURL == "" {
+		return nil
+	}
+	return []string{claimOf("", "", publicURL).host}
+}
+
+// wakeUp lets others than the watches enqueue ChannelLinks.
+type wakeUp struct{ queue requestQueue }
+
+// Start is called by the controller with its queue, before it reconciles anything.
+func (w *wakeUp) Start(_ context.Context, queue requestQueue) error {
+	w.queue = queue
+	return nil
+}
+
+func (w *wakeUp) one(key types.NamespacedName) {
+	if w.queue != nil {
+		w.queue.Add(reconcile.Request{NamespacedName: key})
+	}
+}

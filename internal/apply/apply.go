@@ -1,0 +1,193 @@
+// Package apply is the only writer of the operator: it makes the cluster's objects what apply configurations say, by
+// server-side apply under one field owner. It knows objects, not the kinds of this project.
+//
+// In steady state it neither writes nor reads past the cache. Whether anything changed is judged from two things: a hash of
+// the configuration, kept as an annotation on the object (a setting that was taken away), and the rendered configuration
+// being a subset of the cached object (drift made by hand). Both work on a cache that drops managedFields.
+package apply
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// ErrForeignObject marks an object that bears the name of one of ours and is not ours. It is never touched.
+var ErrForeignObject = errors.New("the object belongs to somebody else")
+
+// ForeignObjectError names the object that is in the way.
+type ForeignObjectError struct {
+	Kind schema.GroupVersionKind
+	Name string
+	// Metadata of the object in the way.
+	Metadata metav1.Object
+}
+
+// Error names kind and name.
+func (e *ForeignObjectError) Error() string {
+	return fmt.Sprintf("%s %q exists and belongs to somebody else", e.Kind.Kind, e.Name)
+}
+
+// Is reports that every ForeignObjectError is ErrForeignObject.
+func (e *ForeignObjectError) Is(target error) bool { return target == ErrForeignObject }
+
+// Outcome says what Apply did.
+type Outcome string
+
+// The outcomes of Apply.
+const (
+	Unchanged Outcome = "Unchanged"
+	Created   Outcome = "Created"
+	Updated   Outcome = "Updated"
+)
+
+// Applier writes objects under one field owner.
+type Applier struct {
+	// Client reads from the cache and writes to the API server.
+	Client client.Client
+	// Live reads past the cache, metadata only, and only before a write.
+	Live client.Reader
+	// FieldOwner of every write.
+	FieldOwner string
+	// HashAnnotation is the annotation that keeps the hash of what was applied.
+	HashAnnotation string
+}
+
+// Owned tells whether an object that exists is the caller's, so that it may be changed or deleted.
+type Owned func(metav1.Object) bool
+
+// Path is the way to a field, for example spec, replicas.
+type Path []string
+
+// Apply makes one object what the configuration says. It returns a *ForeignObjectError if the object exists and is not
+// owned, and writes nothing if nothing differs. A difference at a tolerated path is none: another controller sets it, and
+// the configuration only repeats what was seen there.
+func (a *Applier) Apply(ctx context.Context, config runtime.ApplyConfiguration, owned Owned, tolerated ...Path) (Outcome, error) {
+	want, hash, err := a.render(config, tolerated)
+	if err != nil {
+		return Unchanged, err
+	}
+
+	cached, err := a.cached(ctx, want)
+	switch {
+	case err == nil && !owned(cached):
+		return Unchanged, foreign(want, cached)
+	case err == nil && cached.GetAnnotations()[a.HashAnnotation] == hash:
+		same, err := includes(cached, without(want, tolerated))
+		if err != nil || same {
+			return Unchanged, err
+		}
+		return Updated, a.write(ctx, want)
+	case err != nil && !apierrors.IsNotFound(err):
+		return Unchanged, fmt.Errorf("reading %s %q: %w", want.GetKind(), want.GetName(), err)
+	}
+
+	// The cache says that a write is due. It may lag behind our own last write, and it holds our objects alone, so one
+	// look past it tells whether the write is still due and whether somebody else's object is in the way.
+	live := &metav1.PartialObjectMetadata{}
+	live.SetGroupVersionKind(want.GroupVersionKind())
+	err = a.Live.Get(ctx, client.ObjectKeyFromObject(want), live)
+	switch {
+	case apierrors.IsNotFound(err):
+		return Created, a.write(ctx, want)
+	case err != nil:
+		return Unchanged, fmt.Errorf("reading %s %q: %w", want.GetKind(), want.GetName(), err)
+	case !owned(live):
+		return Unchanged, foreign(want, live)
+	case live.Annotations[a.HashAnnotation] == hash:
+		return Unchanged, nil
+	}
+	return Updated, a.write(ctx, want)
+}
+
+// Delete removes an object that the cache holds and that is owned; others stay. It reports whether it deleted one.
+func (a *Applier) Delete(ctx context.Context, object client.Object, owned Owned) (bool, error) {
+	err := a.Client.Get(ctx, client.ObjectKeyFromObject(object), object)
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("reading %T %q: %w", object, object.GetName(), err)
+	case !owned(object), object.GetDeletionTimestamp() != nil:
+		return false, nil
+	}
+	uid := object.GetUID()
+	err = a.Client.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if err = client.IgnoreNotFound(err); err != nil {
+		return false, fmt.Errorf("deleting %T %q: %w", object, object.GetName(), err)
+	}
+	return true, nil
+}
+
+// render turns the configuration into JSON's own types and adds the annotation with the hash of all that matters in it.
+func (a *Applier) render(config runtime.ApplyConfiguration, tolerated []Path) (*unstructured.Unstructured, string, error) {
+	data, err := json.Marshal(config)
+	if err != nil {
+		return nil, "", fmt.Errorf("rendering %T: %w", config, err)
+	}
+	object := &unstructured.Unstructured{}
+	if err := json.Unmarshal(data, &object.Object); err != nil {
+		return nil, "", fmt.Errorf("rendering %T: %w", config, err)
+	}
+	if len(tolerated) > 0 {
+		if data, err = json.Marshal(without(object, tolerated)); err != nil {
+			return nil, "", fmt.Errorf("rendering %T: %w", config, err)
+		}
+	}
+	sum := sha256.Sum256(data)
+	hash := hex.EncodeToString(sum[:16])
+	annotations := object.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[a.HashAnnotation] = hash
+	object.SetAnnotations(annotations)
+	return object, hash, nil
+}
+
+// without is the object less the fields at the paths.
+func without(object *unstructured.Unstructured, paths []Path) *unstructured.Unstructured {
+	if len(paths) == 0 {
+		return object
+	}
+	object = object.DeepCopy()
+	for _, path := range paths {
+		unstructured.RemoveNestedField(object.Object, path...)
+	}
+	return object
+}
+
+// cached reads the object of the configuration's kind and name from the cache, in its Go type.
+func (a *Applier) cached(ctx context.Context, want *unstructured.Unstructured) (client.Object, error) {
+	typed, err := a.Client.Scheme().New(want.GroupVersionKind())
+	if err != nil {
+		return nil, err
+	}
+	object, ok := typed.(client.Object)
+	if !ok {
+		return nil, fmt.Errorf("%T is not an object", typed)
+	}
+	return object, a.Client.Get(ctx, client.ObjectKeyFromObject(want), object)
+}
+
+func (a *Applier) write(ctx context.Context, want *unstructured.Unstructured) error {
+	err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(a.FieldOwner), client.ForceOwnership)
+	if err != nil {
+		return fmt.Errorf("applying %s %q: %w", want.GetKind(), want.GetName(), err)
+	}
+	return nil
+}
+
+func foreign(want *unstructured.Unstructured, found metav1.Object) error {
+	return &ForeignObjectError{Kind: want.GroupVersionKind(), Name: want.GetName(), Metadata: found}
+}
