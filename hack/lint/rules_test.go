@@ -55,7 +55,7 @@ var rows = []struct {
 			"k8s.io/client-go/applyconfigurations/apps/v1", "sigs.k8s.io/gateway-api/applyconfiguration/apis/v1",
 		},
 		refused: []string{
-			"context", "os", "net", "net/http", "math/rand/v2", "crypto/rand", "log/slog", "k8s.io/client-go/kubernetes",
+			"context", "os", "net/http", "math/rand/v2", "crypto/rand", "log/slog", "k8s.io/client-go/kubernetes",
 			"sigs.k8s.io/controller-runtime/pkg/client", "./internal/apply", "./webhookserver/adminapi",
 		},
 	},

@@ -1,0 +1,151 @@
+# ChannelLink: how it is built, tested and shown. `make help` lists the targets.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+
+# CLUSTER is the Kubernetes for `up` and the cluster tests: own (built and started
+# by hack/cluster, needs root), kind, or current (the kubeconfig that is there).
+CLUSTER ?= own
+# CLUSTER_PORT is the loopback port of its ingress.
+CLUSTER_PORT ?= 8080
+# VERSION is the tag of the images; the binaries in them report it.
+VERSION ?= dev
+# ARCHS are the architectures of the images; empty means this machine's.
+ARCHS ?=
+# TESTFLAGS go to every `go test`, for example TESTFLAGS='-run Conflict -v'.
+TESTFLAGS ?=
+
+export CLUSTER CLUSTER_PORT
+export KUBEBUILDER_ASSETS ?= $(CURDIR)/.cluster/bin
+
+# Folders with code of ours, each a module; and all modules, also those that only
+# pin a tool.
+CODE    := . hack/cluster hack/image hack/lint
+MODULES := $(patsubst %/go.mod,%,$(patsubst go.mod,./go.mod,$(shell git ls-files '*go.mod')))
+# What `generate` writes.
+GENERATED := api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration config/crd config/rbac/role.yaml
+
+GOTEST  := go test -race -timeout 20m $(TESTFLAGS)
+# Folders whose tests carry a build tag: $(call tagged,apiserver).
+tagged   = $(sort $(addprefix ./,$(dir $(shell git grep -lE --untracked '^//go:build .*\b$(1)\b' -- '*_test.go' ':!hack'))))
+say      = printf '\n== %s\n' $(1)
+cluster := go -C hack/cluster run .
+comma   := ,
+empty   :=
+platforms = $(if $(ARCHS),--platforms=$(subst $(empty) ,$(comma),$(ARCHS:%=linux/%)))
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+	@printf '\nVariables: CLUSTER=own|kind|current CLUSTER_PORT=8080 VERSION=dev ARCHS="amd64 arm64" TESTFLAGS=...\n'
+
+##@ Try it
+
+.PHONY: up
+up: ## a Kubernetes with the operator, an identity provider and a ChannelLink in it
+	@hack/demo/up
+
+.PHONY: down
+down: ## take all of it away again
+	@hack/demo/down
+
+.PHONY: deploy
+deploy: cluster-up ## the operator of this tree in the cluster, without the demo
+	@hack/demo/deploy
+
+.PHONY: cluster-up cluster-down cluster-status
+cluster-up: ## an empty Kubernetes (the first time it is compiled: about a quarter of an hour)
+	@$(cluster) up
+cluster-down: ## stop it; what was compiled stays
+	@$(cluster) down
+cluster-status: ## what runs, and where
+	@$(cluster) status
+
+##@ Build
+
+.PHONY: build
+build: ## compile everything
+	go build ./...
+
+.PHONY: image image-all
+image: ## OCI tarballs of operator and server in dist/images
+	@go -C hack/image run . --tag=$(VERSION) $(platforms) project
+image-all: ARCHS := amd64 arm64
+image-all: image ## the same for linux/amd64 and linux/arm64
+
+.PHONY: generate
+generate: bin/controller-gen ## CRDs, RBAC, deep copies and apply configurations from the Go types
+	@$(call say,'generating from api/v1alpha1 and controllers')
+	@bin/controller-gen object:headerFile=hack/boilerplate.go.txt applyconfiguration:headerFile=hack/boilerplate.go.txt \
+	  crd output:crd:dir=config/crd paths=./api/v1alpha1
+	@if compgen -G 'controllers/*.go' >/dev/null; then \
+	  bin/controller-gen rbac:roleName=channellink-operator output:rbac:dir=config/rbac paths=./controllers; fi
+
+##@ Test
+
+.PHONY: test
+test: lint verify test-unit test-api test-cluster ## everything below, in this order
+
+.PHONY: lint
+lint: bin/golangci-lint ## golangci-lint in every module, and a proof that each import rule bites
+	@for module in $(CODE); do \
+	  $(call say,"golangci-lint in $$module"); \
+	  (cd $$module && $(CURDIR)/bin/golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...); \
+	done
+	@$(call say,'each import rule refuses what it should')
+	@cd hack/lint && go test $(TESTFLAGS) ./...
+
+.PHONY: verify
+verify: generate ## what is generated and formatted is committed that way, go.mod files are tidy
+	@$(call say,'generated files are as committed')
+	@git diff --exit-code -- $(GENERATED)
+	@new=$$(git ls-files --others --exclude-standard -- $(GENERATED)); [ -z "$$new" ] || { echo "not committed: $$new"; exit 1; }
+	@$(call say,'gofmt')
+	@differs=$$(git ls-files -z '*.go' | xargs -0 gofmt -l); [ -z "$$differs" ] || { echo "gofmt differs: $$differs"; exit 1; }
+	@for module in $(MODULES); do $(call say,"go mod tidy in $$module"); go -C $$module mod tidy -diff; done
+
+.PHONY: test-unit
+test-unit: ## unit tests with the race detector
+	@$(call say,'unit tests; the first build with the race detector takes some minutes')
+	@$(GOTEST) ./...
+	@for module in hack/cluster hack/image; do (cd $$module && go test $(TESTFLAGS) ./...); done
+
+.PHONY: test-api
+test-api: assets ## tests against a real API server (build tag apiserver)
+	@$(call say,'tests against kube-apiserver and etcd')
+	@$(GOTEST) -tags apiserver $(call tagged,apiserver)
+
+.PHONY: test-cluster
+test-cluster: deploy ## tests on the real cluster (build tag cluster)
+	@$(call say,'tests on the cluster')
+	@KUBECONFIG=$(CURDIR)/.cluster/kubeconfig $(GOTEST) -count=1 -tags cluster $(call tagged,cluster)
+
+.PHONY: bench
+bench: assets ## 500 ChannelLinks against API server and etcd, beside the floor
+	@go test -tags bench -count=1 -timeout 30m -v ./test/bench
+
+##@ Tools
+
+.PHONY: deps
+deps: ## Debian packages that the tests need (as root)
+	@hack/deps
+
+.PHONY: assets
+assets: ## kube-apiserver, etcd and kubectl (the first time: about 5 minutes)
+	@$(cluster) build --only=assets
+
+.PHONY: tools
+tools: bin/controller-gen bin/golangci-lint ## the pinned developer tools in bin
+
+# A tool is built again when its pin changes.
+bin/controller-gen: hack/tools/go.mod hack/tools/go.sum
+	@$(call say,'building controller-gen')
+	@CGO_ENABLED=0 go -C hack/tools build -o $(CURDIR)/$@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+bin/golangci-lint: hack/lint/go.mod hack/lint/go.sum
+	@$(call say,'building golangci-lint; the first time takes some minutes')
+	@CGO_ENABLED=0 go -C hack/lint build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
