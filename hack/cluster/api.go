@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 )
 
 // api is as much of a Kubernetes client as the agent needs. client-go would be
@@ -81,13 +82,8 @@ func (a *api) do(ctx context.Context, method, path string, body []byte, tolerate
 	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode/100 == 2 {
+	if response.StatusCode/100 == 2 || slices.Contains(tolerated, response.StatusCode) {
 		return response, nil
-	}
-	for _, code := range tolerated {
-		if response.StatusCode == code {
-			return response, nil
-		}
 	}
 	const enough = 4 << 10
 	text, _ := io.ReadAll(io.LimitReader(response.Body, enough))

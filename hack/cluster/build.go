@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -68,6 +69,8 @@ func (c *cluster) build(ctx context.Context, args []string) error {
 	return c.ensureBuilt(ctx, wanted)
 }
 
+// ensureBuilt compiles those of the targets that are not fresh, telling the
+// person at the terminal how far it is.
 func (c *cluster) ensureBuilt(ctx context.Context, wanted []target) error {
 	type job struct {
 		target
@@ -89,7 +92,7 @@ func (c *cluster) ensureBuilt(ctx context.Context, wanted []target) error {
 		c.say("compiling %d programs: about %s for the first time on two cores, seconds later on", len(jobs), expect.Round(time.Minute))
 	}
 	for i, j := range jobs {
-		c.say("compiling %s (%d of %d)", j.name, i+1, len(jobs))
+		c.say("compiling %s (%d of %d, %s the first time)", j.name, i+1, len(jobs), j.expect)
 		began := time.Now()
 		if err := c.compile(ctx, j.target); err != nil {
 			return fmt.Errorf("build %s: %w", j.name, err)
@@ -196,4 +199,15 @@ func (t target) stamp(root string) (string, error) {
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:16]), nil
+}
+
+// targetsNamed returns the targets of these names.
+func targetsNamed(names ...string) []target {
+	var found []target
+	for _, t := range targets {
+		if slices.Contains(names, t.name) {
+			found = append(found, t)
+		}
+	}
+	return found
 }

@@ -29,13 +29,13 @@ func (c *cluster) ensureNetwork(ctx context.Context) error {
 		return fmt.Errorf("allow forwarding: %w", err)
 	}
 	if !hasAddress(nodeIP) {
-		if _, err := c.ip(ctx, "address", "add", nodeIP+"/32", "dev", "lo"); err != nil {
+		if err := c.ip(ctx, "address", "add", nodeIP+"/32", "dev", "lo"); err != nil {
 			return err
 		}
 	}
 	// A machine with no default route would refuse a Service's address before
 	// kube-proxy's rules see it.
-	if _, err := c.ip(ctx, "route", "replace", serviceCIDR, "dev", "lo", "src", nodeIP); err != nil {
+	if err := c.ip(ctx, "route", "replace", serviceCIDR, "dev", "lo", "src", nodeIP); err != nil {
 		return err
 	}
 	nft, err := lookup("nft")
@@ -54,9 +54,9 @@ func (c *cluster) removeNetwork(ctx context.Context) error {
 		failed = append(failed, c.removeTable(ctx, table[0], table[1]))
 	}
 	if hasAddress(nodeIP) {
-		_, routeErr := c.ip(ctx, "route", "flush", serviceCIDR)
-		_, err := c.ip(ctx, "address", "del", nodeIP+"/32", "dev", "lo")
-		failed = append(failed, routeErr, err)
+		failed = append(failed,
+			c.ip(ctx, "route", "flush", serviceCIDR),
+			c.ip(ctx, "address", "del", nodeIP+"/32", "dev", "lo"))
 	}
 	failed = append(failed, c.removeLinks(ctx))
 	return errors.Join(failed...)
@@ -81,19 +81,20 @@ func (c *cluster) removeLinks(ctx context.Context) error {
 	until(grace, func() bool { return len(linksWith(podGateway)) == 0 })
 	var failed []error
 	for _, link := range linksWith(podGateway) {
-		if _, err := c.ip(ctx, "link", "delete", link); err != nil && len(linksWith(podGateway)) > 0 {
+		if err := c.ip(ctx, "link", "delete", link); err != nil && len(linksWith(podGateway)) > 0 {
 			failed = append(failed, err)
 		}
 	}
 	return errors.Join(failed...)
 }
 
-func (c *cluster) ip(ctx context.Context, args ...string) (string, error) {
+func (c *cluster) ip(ctx context.Context, args ...string) error {
 	binary, err := lookup("ip")
 	if err != nil {
-		return "", err
+		return err
 	}
-	return c.command(ctx, nil, binary, args...)
+	_, err = c.command(ctx, nil, binary, args...)
+	return err
 }
 
 func hasAddress(ip string) bool { return len(linksWith(ip)) > 0 }

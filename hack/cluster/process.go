@@ -112,11 +112,20 @@ func (c *cluster) await(ctx context.Context, p process, died <-chan error) error
 		select {
 		case <-tick.C:
 		case exit := <-died:
-			return fmt.Errorf("%s ended at once (%v); the end of %s:\n%s", p.name, exit, c.logFile(p.name), c.logTail(p.name))
+			return fmt.Errorf("%s ended at once: %w; the end of %s:\n%s", p.name, ended(exit), c.logFile(p.name), c.logTail(p.name))
 		case <-ctx.Done():
 			return fmt.Errorf("%s is not ready: %w; see %s", p.name, err, c.logFile(p.name))
 		}
 	}
+}
+
+// ended gives an exit without an error an error all the same: none of these
+// programs may end by itself.
+func ended(exit error) error {
+	if exit == nil {
+		return errors.New("exit status 0")
+	}
+	return exit
 }
 
 // stop ends a process that ensure started, and waits until it is gone. A process

@@ -19,38 +19,46 @@ type record struct {
 	Key string `json:"key"`
 }
 
-// observe returns the record of a living process.
+// observe returns the record of a process, which may already have ended as long
+// as its parent has not waited for it.
 func observe(pid int) (record, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, start, err := readStat(pid)
 	if err != nil {
 		return record{}, err
 	}
-	state, start, err := parseStat(string(stat))
-	if err != nil {
-		return record{}, fmt.Errorf("process %d: %w", pid, err)
-	}
-	if state == "Z" || state == "X" {
-		return record{}, fmt.Errorf("process %d has ended", pid)
-	}
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return record{}, err
-	}
-	return record{PID: pid, Start: start, Boot: strings.TrimSpace(string(boot))}, nil
+	boot, err := bootID()
+	return record{PID: pid, Start: start, Boot: boot}, err
 }
 
 // alive reports whether the recorded process, and not a later one with its pid,
 // still runs.
 func (r record) alive() bool {
-	now, err := observe(r.PID)
-	return err == nil && now.Start == r.Start && now.Boot == r.Boot
+	state, start, err := readStat(r.PID)
+	if err != nil || start != r.Start || state == "Z" || state == "X" {
+		return false
+	}
+	boot, err := bootID()
+	return err == nil && boot == r.Boot
+}
+
+func readStat(pid int) (state string, start uint64, err error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", 0, err
+	}
+	return parseStat(string(stat))
+}
+
+func bootID() (string, error) {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(id)), err
 }
 
 // parseStat takes the state and the start time out of /proc/PID/stat (proc(5),
 // fields 3 and 22). The second field is the program's name in parentheses and may
 // itself hold blanks and parentheses, so that counting begins after the last one.
 func parseStat(stat string) (state string, start uint64, err error) {
-	_, rest, ok := cutLast(stat, ")")
+	rest, ok := afterLast(stat, ")")
 	fields := strings.Fields(rest)
 	if !ok || len(fields) < 20 {
 		return "", 0, fmt.Errorf("malformed stat line %q", stat)
@@ -59,9 +67,11 @@ func parseStat(stat string) (state string, start uint64, err error) {
 	return fields[0], start, err
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
+// afterLast returns what follows the last separator.
+func afterLast(s, sep string) (after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return "", false
 	}
-	return s, "", false
+	return s[i+len(sep):], true
 }

@@ -55,9 +55,12 @@ func TestZombieIsNotAlive(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	child, err := observe(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
 	// Until Wait, the ended child keeps its pid as a zombie.
-	gone := until(stopTimeout, func() bool { _, err := observe(cmd.Process.Pid); return err != nil })
-	if !gone {
+	if !until(stopTimeout, func() bool { return !child.alive() }) {
 		t.Error("an ended child that nobody has waited for passes for alive")
 	}
 	if err := cmd.Wait(); err != nil {

@@ -132,16 +132,3 @@ func (c *cluster) upCurrent(ctx context.Context) error {
 	c.say("CLUSTER=current: using it as it is. Not provided: images, an ingress on port %d, *.localhost names in pods, an audit log", c.port)
 	return nil
 }
-
-// targetsNamed returns the targets of these names.
-func targetsNamed(names ...string) []target {
-	var found []target
-	for _, t := range targets {
-		for _, name := range names {
-			if t.name == name {
-				found = append(found, t)
-			}
-		}
-	}
-	return found
-}

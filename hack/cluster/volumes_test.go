@@ -81,7 +81,7 @@ func TestVolumeLife(t *testing.T) {
 	var posted volume
 	var deleted string
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/v1/persistentvolumeclaims", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /api/v1/persistentvolumeclaims", func(w http.ResponseWriter, _ *http.Request) {
 		encode(t, w, map[string]any{"type": "ADDED", "object": waiting()})
 	})
 	mux.HandleFunc("POST /api/v1/persistentvolumes", func(w http.ResponseWriter, r *http.Request) {

@@ -84,8 +84,11 @@ func (c *cluster) applyGatewayAPI(ctx context.Context) error {
 		return err
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "config/crd/standard/gateway.networking.k8s.io_*.yaml"))
-	if err != nil || len(files) == 0 {
-		return fmt.Errorf("no resource definitions in %s (%v)", dir, err)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("%s has no resource definitions in %s", module, dir)
 	}
 	var text strings.Builder
 	for _, file := range files {

@@ -47,7 +47,8 @@ func serve(port string) error {
 		Addr:              ":" + port,
 		ReadHeaderTimeout: time.Second,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			fmt.Fprintf(w, "%s %s\n", name, r.URL.Path)
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			fmt.Fprintf(w, "%s %s\n", name, r.URL.Path) //nolint:gosec // plain text, for tests alone
 		}),
 	}
 	fmt.Println("serving on", port)
