@@ -20,7 +20,7 @@ type channel struct {
 	host       string // of publicURL, lower case, without port
 	prefix     string // path of publicURL, without a final slash
 	references []reference
-	issuer     issuerWatch
+	issuer     *issuerWatch
 	routes     *http.ServeMux // below prefix
 }
 

@@ -48,6 +48,8 @@ const (
 	storeRetryMax = 15 * time.Second
 	// storePing is how often the store is asked whether it can serve.
 	storePing = 10 * time.Second
+	// storePatience is how long a call waits for a store that is not open yet, which is as long as any call may take.
+	storePatience = 2 * time.Second
 	// storeGrace is how long a replaced store serves the calls that began with it; each ends within two seconds.
 	storeGrace = 5 * time.Second
 )

@@ -109,19 +109,19 @@ func (c stateCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge(buildInfoDesc, 1, s.version, runtime.Version())
 	gauge(readyDesc, truth(len(s.waitingFor()) == 0))
 	gauge(storeUpDesc, truth(s.store.State().State == adminapi.StoreOpen))
-	for _, ch := range s.channels {
-		for _, r := range s.referencesOf(ch) {
+	for _, served := range s.channels {
+		for _, r := range s.referencesOf(served) {
 			now := r.state()
 			for _, state := range referenceStates {
-				gauge(referenceDesc, truth(state == now), ch.Name, r.field, string(state))
+				gauge(referenceDesc, truth(state == now), served.Name, r.field, string(state))
 			}
 		}
-		issuer := ch.issuer.State(s.now())
+		now := served.issuer.State().State
 		for _, state := range issuerStates {
-			gauge(issuerDesc, truth(state == issuer.State), ch.Name, string(state))
+			gauge(issuerDesc, truth(state == now), served.Name, string(state))
 		}
-		if age, ok := ch.issuer.Age(s.now()); ok {
-			gauge(issuerAgeDesc, age.Seconds(), ch.Name)
+		if age, ok := served.issuer.Age(s.now()); ok {
+			gauge(issuerAgeDesc, age.Seconds(), served.Name)
 		}
 	}
 }

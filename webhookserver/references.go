@@ -80,7 +80,7 @@ func channelReferences(c *config.Channel, files *secretfile.Watcher) []reference
 		list.add(c.OIDC.PrivateKey).valid = holdsPEM
 	}
 	if c.OIDC.CABundle != nil {
-		list.add(c.OIDC.CABundle).valid = holdsPEM
+		list.add(c.OIDC.CABundle).valid = holdsCertificates
 	}
 	list.add(c.Linking.CodeKey)
 	list.add(c.API.Token)

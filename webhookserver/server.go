@@ -75,7 +75,7 @@ func New(c Config) (*Server, error) {
 	s.store = newStoreKeeper(c.Settings.Store, ids, s.files, c.Now, c.Log)
 	s.verifier = adminapi.NewVerifier(audiences...)
 	for _, ch := range s.channels {
-		ch.issuer = newIssuerWatch(ch, c.Settings.Network, s.store, c.Log)
+		ch.issuer = newIssuerWatch(ch, c.Settings.Network, s.store, s.files, c.Log)
 		ch.routes = mount(s.publicRoutes(ch), writeProblemPage)
 	}
 	s.metrics = newMetrics(s)
@@ -89,7 +89,7 @@ func (s *Server) background(ctx context.Context) {
 	all.Go(func() { s.store.run(ctx) })
 	all.Go(func() { s.followOperatorKeys(ctx) })
 	for _, ch := range s.channels {
-		all.Go(func() { ch.issuer.Run(ctx) })
+		all.Go(func() { ch.issuer.run(ctx) })
 	}
 	all.Wait()
 }
@@ -157,7 +157,7 @@ func (s *Server) status(c *channel) adminapi.Status {
 		SettingsHash: s.settingsHash,
 		KeyIDs:       s.verifier.KeyIDs(),
 		References:   []adminapi.Reference{},
-		Issuer:       c.issuer.State(s.now()),
+		Issuer:       c.issuer.State(),
 		Store:        s.store.State(),
 	}
 	for _, r := range s.referencesOf(c) {

@@ -31,12 +31,13 @@ type storeKeeper struct {
 	log      *slog.Logger
 
 	current atomic.Pointer[link.Store]
+	opened  chan struct{} // closed when the store is open for the first time
 	state   atomic.Pointer[adminapi.Store]
 	retired sync.WaitGroup // replaced stores that are not closed yet
 }
 
 func newStoreKeeper(s config.Store, channels []link.ChannelID, files *secretfile.Watcher, now func() time.Time, log *slog.Logger) *storeKeeper {
-	k := &storeKeeper{settings: s, channels: channels, now: now, log: log}
+	k := &storeKeeper{settings: s, channels: channels, now: now, log: log, opened: make(chan struct{})}
 	if s.Postgres != nil {
 		k.dsn = files.File(s.Postgres.DSN.Path)
 	}
@@ -53,6 +54,16 @@ func (k *storeKeeper) Store() (link.Store, error) {
 		return *s, nil
 	}
 	return nil, link.ErrUnavailable
+}
+
+// wait returns the store when it is open, or link.ErrUnavailable if that takes longer than a call may.
+func (k *storeKeeper) wait(ctx context.Context) (link.Store, error) {
+	select {
+	case <-k.opened:
+	case <-ctx.Done():
+	case <-time.After(storePatience):
+	}
+	return k.Store()
 }
 
 // State is how the store was when it was last looked at.
@@ -164,6 +175,7 @@ func (k *storeKeeper) replace(ctx context.Context, opened link.Store) {
 	k.state.Store(&adminapi.Store{State: adminapi.StoreOpen})
 	k.log.InfoContext(ctx, "store open")
 	if old == nil {
+		close(k.opened)
 		return
 	}
 	k.retired.Go(func() {

@@ -67,7 +67,7 @@ const (
 	IssuerUnknown IssuerState = "Unknown"
 )
 
-// IssuerReason says why discovery failed. The values are those of webhookserver/authorize/issuer.
+// IssuerReason says why discovery failed, in words for the operator; the server's own are in its log.
 type IssuerReason string
 
 // Reasons of a failed discovery.
