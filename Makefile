@@ -97,7 +97,7 @@ lint: bin/golangci-lint ## golangci-lint in every module, and a proof that each 
 	  (cd $$module && $(CURDIR)/bin/golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...); \
 	done
 	@$(call say,'each import rule refuses what it should')
-	@cd hack/lint && go test $(TESTFLAGS) ./...
+	@cd hack/lint && go test -count=1 ./...
 
 .PHONY: verify
 verify: generate ## what is generated and formatted is committed that way, go.mod files are tidy
