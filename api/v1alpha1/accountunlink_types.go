@@ -15,12 +15,12 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:validation:XValidation:rule="!has(self.channelLinkSelector) || has(self.user.userID) || has(self.user.issuer)",message="user.issuer is required with channelLinkSelector and user.subject or user.account: the channels may have different issuers"
 // +kubebuilder:validation:XValidation:rule="!has(self.ttlSecondsAfterFinished) || has(self.linkedBefore)",message="ttlSecondsAfterFinished needs linkedBefore: without it, an object that is applied again after its removal would unlink again"
 type AccountUnlinkSpec struct {
-	// ChannelLinkRef names the ChannelLink whose links are revoked. Immutable.
+	// ChannelLinkRef names the ChannelLink whose links are revoked. Immutable. Absent: `channelLinkSelector` is set.
 	//
 	// +optional
 	ChannelLinkRef *ChannelLinkReference `json:"channelLinkRef,omitempty"`
 	// ChannelLinkSelector selects every matching ChannelLink of the namespace, at most 100; the set is fixed at the
-	// first attempt. Immutable.
+	// first attempt. Immutable. Absent: `channelLinkRef` is set.
 	//
 	// +optional
 	ChannelLinkSelector *ChannelLinkSelector `json:"channelLinkSelector,omitempty"`
@@ -89,9 +89,7 @@ type ChannelLinkSelector struct {
 	// MatchLabels that a ChannelLink must all carry, for example `{company: vision}`.
 	//
 	// +kubebuilder:validation:MinProperties=1
-	// +kubebuilder:validation:MaxProperties=16
-	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317)",message="a label key has at most 317 characters"
-	MatchLabels map[string]LabelValue `json:"matchLabels"`
+	MatchLabels Labels `json:"matchLabels"`
 }
 
 // UnlinkUser says whose links are revoked: one chat user, or every chat user of one person.
@@ -99,21 +97,23 @@ type ChannelLinkSelector struct {
 // +kubebuilder:validation:XValidation:rule="(has(self.userID) ? 1 : 0) + (has(self.subject) ? 1 : 0) + (has(self.account) ? 1 : 0) == 1",message="set exactly one of user.userID, user.subject and user.account"
 // +kubebuilder:validation:XValidation:rule="!has(self.issuer) || !has(self.userID)",message="user.issuer goes with user.subject or user.account; a userID needs none"
 type UnlinkUser struct {
-	// UserID is the chat user's id at the platform: a LINE user id or a page-scoped Messenger id.
+	// UserID is the chat user's id at the platform: a LINE user id or a page-scoped Messenger id. Absent: `subject` or
+	// `account` is set.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:Pattern=`^[\x21-\x7E]+$`
 	UserID string `json:"userID,omitempty"`
-	// Subject is the person's `sub` at the issuer: every chat account linked to this identity.
+	// Subject is the person's `sub` at the issuer: every chat account linked to this identity. Absent: `userID` or
+	// `account` is set.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	Subject string `json:"subject,omitempty"`
 	// Account is the value of the ChannelLink's `userClaim` at the last login, compared exactly, for example
-	// `j.dupont@vision.example`.
+	// `j.dupont@vision.example`. Absent: `userID` or `subject` is set.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -135,13 +135,13 @@ type UnlinkUser struct {
 type UnlinkAction struct {
 	// Type of the action.
 	Type UnlinkActionType `json:"type"`
-	// Name of the user parameter that `saveParams` saves.
+	// Name of the user parameter that `saveParams` saves. Absent: the action is another.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
 	Name string `json:"name,omitempty"`
-	// Value of the user parameter, or the id of the tag.
+	// Value of the user parameter, or the id of the tag. Absent: the action is `notifyAgent`.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -176,24 +176,24 @@ const (
 // AccountUnlinkStatus is how far the request has come.
 type AccountUnlinkStatus struct {
 	// ObservedGeneration is the generation of the spec that this status speaks of; -1 before the operator has seen the
-	// object.
+	// object. Absent: as -1.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Conditions: Complete and Failed are final and never both true. Ready is Complete, Stalled is Failed, and
-	// Reconciling is true until one of them is.
+	// Reconciling is true until one of them is. Absent: the operator has not seen the object.
 	//
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// StartTime of the first attempt, as the server recorded it before the first call.
+	// StartTime of the first attempt, as the server recorded it before the first call. Absent: there was no attempt.
 	//
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
-	// LastAttemptTime is when the last attempt ended.
+	// LastAttemptTime is when the last attempt ended. Absent: there was none.
 	//
 	// +optional
 	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
@@ -201,38 +201,40 @@ type AccountUnlinkStatus struct {
 	//
 	// +optional
 	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
-	// CompletionTime is when the request ended, well or not.
+	// CompletionTime is when the request ended, well or not. Absent: not ended yet.
 	//
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
-	// Attempts so far.
+	// Attempts so far. Absent: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Attempts int32 `json:"attempts,omitempty"`
 	// LastHandledRetryAt is the value of the annotation channellink.dev/retry-requested-at that was last acted upon.
+	// Absent: none was.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	LastHandledRetryAt string `json:"lastHandledRetryAt,omitempty"`
-	// Summary for people, for example `2/2 unlinked`.
+	// Summary for people, for example `2/2 unlinked`. Absent: nothing to tell yet.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Summary string `json:"summary,omitempty"`
-	// Channels are the ChannelLinks that the selector matched at the first attempt.
+	// Channels are the ChannelLinks that the selector matched at the first attempt. Absent: none yet, or
+	// `channelLinkRef` names the one.
 	//
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=100
 	Channels []ObjectName `json:"channels,omitempty"`
-	// Users are the results, user by user, at most 100.
+	// Users are the results, user by user, at most 100. Absent: none yet, or nobody was linked.
 	//
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=100
 	Users []UnlinkedUser `json:"users,omitempty"`
-	// MoreUsers is the number of users beyond those listed.
+	// MoreUsers is the number of users beyond those listed. Absent: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -251,12 +253,12 @@ type UnlinkedUser struct {
 	//
 	// +optional
 	Result UnlinkResult `json:"result,omitempty"`
-	// Attempts for this user.
+	// Attempts for this user. Absent: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Attempts int32 `json:"attempts,omitempty"`
-	// Message for people.
+	// Message for people. Absent: nothing to tell.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=256

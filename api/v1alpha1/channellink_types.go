@@ -40,10 +40,12 @@ type ChannelLinkSpec struct {
 	Branding *Branding `json:"branding,omitempty"`
 	// PublicURL is where people's phones and the platforms reach the server, for example
 	// `https://link.vision.example/hr`. A path prefix is allowed. Its host belongs to one namespace, unless the
-	// operator allows shared hosts.
+	// operator allows shared hosts. At most 480 characters, because LINE takes a webhook URL of at most 500.
 	//
+	// +kubebuilder:validation:XValidation:rule="size(self) <= 480",message="publicURL must have at most 480 characters: the webhook URL that LINE takes has at most 500"
 	// +kubebuilder:validation:XValidation:rule="!self.endsWith('/')",message="publicURL must not end with a slash"
-	// +kubebuilder:validation:XValidation:rule="!self.contains('?') && !self.contains('%') && !self.substring(8).contains('//') && !self.contains('/.')",message="publicURL must be scheme, host and a plain path: no query, percent-encoding, empty or dotted path segment"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]+://[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[0-9]{1,5})?([/?]|$)')",message="publicURL's host must be a DNS name in lower case, such as link.vision.example"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^/]*//[^/?]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$')",message="publicURL must be scheme, host and a plain path: no query, and path segments of letters, digits and - . _ ~ that do not begin with a dot"
 	PublicURL URL `json:"publicURL"`
 	// BotBonnie is set when BotBonnie stands in front of the platform. Absent: the platform calls the server directly.
 	//
@@ -159,31 +161,33 @@ const (
 // ChannelLinkStatus is what the operator has seen.
 type ChannelLinkStatus struct {
 	// ObservedGeneration is the generation of the spec that this status speaks of; -1 before the operator has seen the
-	// object.
+	// object. Absent: as -1.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Conditions: Ready sums up Accepted, SecretsReady, IssuerDiscovered, StoreReady, Available, and Exposed and
 	// Registered where they are asked for. Reconciling and Stalled tell a generic tool whether to wait or to give up.
-	// ConfirmationSeen tells whether the platform has ever confirmed a link.
+	// ConfirmationSeen tells whether the platform has ever confirmed a link. Absent: the operator has not seen the
+	// object.
 	//
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// Replicas of the server that exist.
+	// Replicas of the server that exist. Absent: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Replicas int32 `json:"replicas,omitempty"`
-	// ReadyReplicas of the server.
+	// ReadyReplicas of the server. Absent: none.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ReadyReplicas int32 `json:"readyReplicas,omitempty"`
-	// Selector of the server's pods, in the form of a label query; for `kubectl scale` and autoscalers.
+	// Selector of the server's pods, in the form of a label query; for `kubectl scale` and autoscalers. Absent: the
+	// server has not been made yet.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
@@ -193,7 +197,8 @@ type ChannelLinkStatus struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	ActiveLinks *int64 `json:"activeLinks,omitempty"`
-	// Endpoints are the URLs to enter at BotBonnie, at the chat platform and at the identity provider.
+	// Endpoints are the URLs to enter at BotBonnie, at the chat platform and at the identity provider. Absent: the spec
+	// is not accepted yet.
 	//
 	// +optional
 	Endpoints *Endpoints `json:"endpoints,omitempty"`
@@ -201,37 +206,40 @@ type ChannelLinkStatus struct {
 
 // Endpoints are the URLs that the server answers.
 type Endpoints struct {
-	// Authorize is the login URL: for BotBonnie's linking kit, Messenger's Log In button or LINE's message.
+	// Authorize is the login URL: for BotBonnie's linking kit, Messenger's Log In button or LINE's message. Absent: not
+	// known yet.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Authorize string `json:"authorize,omitempty"`
-	// Callback is the redirect URI to register at the identity provider.
+	// Callback is the redirect URI to register at the identity provider. Absent: not known yet.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Callback string `json:"callback,omitempty"`
-	// Webhook is the webhook URL to register at the chat platform, or to relay its events to.
+	// Webhook is the webhook URL to register at the chat platform, or to relay its events to. Absent: nothing of the
+	// platform is to be relayed.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Webhook string `json:"webhook,omitempty"`
-	// Linked is the JSON API URL for BotBonnie's module "linked".
+	// Linked is the JSON API URL for BotBonnie's module "linked". Absent: no `botBonnie.apiSecretRef`.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Linked string `json:"linked,omitempty"`
-	// Unlinked is the JSON API URL for BotBonnie's module "unlinked".
+	// Unlinked is the JSON API URL for BotBonnie's module "unlinked". Absent: no `botBonnie.apiSecretRef`.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Unlinked string `json:"unlinked,omitempty"`
-	// Introspect is where a backend checks a code and a user id (RFC 7662).
+	// Introspect is where a backend checks a code and a user id (RFC 7662). Absent: `api.introspectionTokenSecretRef`
+	// is not set.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	Introspect string `json:"introspect,omitempty"`
-	// Services are the JSON API URLs of the personalised services.
+	// Services are the JSON API URLs of the personalised services. Absent: none.
 	//
 	// +optional
 	// +listType=map

@@ -12,18 +12,26 @@ const (
 	PlatformLINE     Platform = "LINE"
 )
 
-// ObjectName is the name of an object in the same namespace.
+// ObjectName is the name of an object in the same namespace: a DNS subdomain (RFC 1123), as Kubernetes demands.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 type ObjectName string
 
-// DataKey is a key in the data of a Secret or a ConfigMap.
+// NamespaceName is the name of a namespace: a DNS label (RFC 1123).
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+type NamespaceName string
+
+// DataKey is a key in the data of a Secret or a ConfigMap. Like Kubernetes it refuses `.`, `..` and what begins with
+// two dots, because the key becomes a file's name.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+// +kubebuilder:validation:Pattern=`^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$`
 type DataKey string
 
 // SecretKeyReference names one key of a Secret in the namespace of the object that carries it. There is no namespace
@@ -65,14 +73,14 @@ type URL string
 // +kubebuilder:validation:MinLength=8
 // +kubebuilder:validation:MaxLength=1024
 // +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && size(url(self).getHostname()) > 0",message="must be an absolute http or https URL such as http://hr.vision.svc/leave"
-// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('#') && !self.contains(' ')",message="must carry no user information (@), fragment (#) or space"
+// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('#') && !self.contains(' ') && !self.contains('\\\\')",message="must carry no user information (@), fragment (#), space or backslash"
 type BackendURL string
 
-// HostName is a DNS name without scheme, port or path.
+// HostName is a DNS name in lower case, without scheme, port or path.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 type HostName string
 
 // ClaimName is the name of a claim of the ID token.
@@ -82,13 +90,25 @@ type HostName string
 // +kubebuilder:validation:Pattern=`^[A-Za-z0-9_:/.-]+$`
 type ClaimName string
 
+// Labels are Kubernetes labels.
+//
+// +kubebuilder:validation:MaxProperties=32
+// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="a label's key must be a name of at most 63 letters, digits, '-', '_' and '.', with or without a DNS name and a slash before it"
+type Labels map[string]LabelValue
+
 // LabelValue is a Kubernetes label value.
 //
 // +kubebuilder:validation:MaxLength=63
 // +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$`
 type LabelValue string
 
-// AnnotationValue is the value of an annotation that is passed on to a child object.
+// Annotations are Kubernetes annotations that are passed on to a child object.
+//
+// +kubebuilder:validation:MaxProperties=32
+// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="an annotation's key must be a name of at most 63 letters, digits, '-', '_' and '.', with or without a DNS name and a slash before it"
+type Annotations map[string]AnnotationValue
+
+// AnnotationValue is the value of an annotation. 32 of them stay within the API server's 256 KiB for one object.
 //
 // +kubebuilder:validation:MaxLength=4096
 type AnnotationValue string

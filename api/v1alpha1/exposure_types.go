@@ -4,11 +4,11 @@ package v1alpha1
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.ingress) && has(self.gateway))",message="set exposure.ingress or exposure.gateway, not both (neither: expose the Service yourself)"
 type Exposure struct {
-	// Ingress makes an Ingress.
+	// Ingress makes an Ingress. Absent: no Ingress.
 	//
 	// +optional
 	Ingress *IngressExposure `json:"ingress,omitempty"`
-	// Gateway makes an HTTPRoute of the Gateway API.
+	// Gateway makes an HTTPRoute of the Gateway API. Absent: no HTTPRoute.
 	//
 	// +optional
 	Gateway *GatewayExposure `json:"gateway,omitempty"`
@@ -23,9 +23,8 @@ type IngressExposure struct {
 	// Annotations are copied onto the Ingress, for controllers that are configured that way. Absent: none.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && !k.startsWith('channellink.dev/'))",message="annotations must not use the prefix channellink.dev/"
-	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('channellink.dev/'))",message="annotations must not use the prefix channellink.dev/"
+	Annotations Annotations `json:"annotations,omitempty"`
 	// TLSSecretName is the Secret with the certificate for the host. Absent: the Ingress has no TLS section (TLS ends
 	// elsewhere, or the controller has a default certificate).
 	//
@@ -50,7 +49,7 @@ type GatewayReference struct {
 	// Namespace of the Gateway. Absent: that of the ChannelLink.
 	//
 	// +optional
-	Namespace ObjectName `json:"namespace,omitempty"`
+	Namespace NamespaceName `json:"namespace,omitempty"`
 	// SectionName is a listener of the Gateway. Absent: every listener that fits.
 	//
 	// +optional

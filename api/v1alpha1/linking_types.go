@@ -19,7 +19,7 @@ type Linking struct {
 	// +optional
 	// +kubebuilder:default=Opaque
 	Code LinkCode `json:"code,omitempty"`
-	// CodeKeySecretRef names the key of the `Stable` pseudonym: at least 32 random bytes.
+	// CodeKeySecretRef names the key of the `Stable` pseudonym: at least 32 random bytes. Absent: `code` is `Opaque`.
 	//
 	// +optional
 	CodeKeySecretRef *SecretKeyReference `json:"codeKeySecretRef,omitempty"`
@@ -36,7 +36,7 @@ type Linking struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10m') && duration(self) <= duration('87600h')",message="maxAge must be between 10m and 87600h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms)){1,4}$') && duration(self) >= duration('10m') && duration(self) <= duration('87600h')",message="maxAge must be a duration between 10m and 87600h, such as 2160h"
 	MaxAge *metav1.Duration `json:"maxAge,omitempty"`
 }
 
@@ -90,7 +90,7 @@ type Service struct {
 	// +kubebuilder:default="2s"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('5s')",message="timeout must be between 100ms and 5s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms)){1,4}$') && duration(self) >= duration('100ms') && duration(self) <= duration('5s')",message="timeout must be a duration between 100ms and 5s, such as 2s"
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// Response says what the backend answers. `Message`: a BotBonnie message, validated and passed on. `Template`: any
 	// JSON, from which `template` makes the text. Absent: `Message`.
@@ -99,7 +99,7 @@ type Service struct {
 	// +kubebuilder:default=Message
 	Response ServiceResponse `json:"response,omitempty"`
 	// Template is a Go text/template over the backend's JSON, for example `還剩 {{ .days }} 天`. What it makes is cut to
-	// BotBonnie's limit of 320 characters.
+	// BotBonnie's limit of 320 characters. Absent: `response` is `Message`.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1
@@ -153,7 +153,7 @@ type Webhook struct {
 	// +kubebuilder:default="1s"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('10s')",message="timeout must be between 100ms and 10s"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms)){1,4}$') && duration(self) >= duration('100ms') && duration(self) <= duration('10s')",message="timeout must be a duration between 100ms and 10s, such as 2s"
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// Registration says whether the webhook URL that is set at the platform is looked at. `Observe` compares it with
 	// ours, runs the platform's test where there is one, and reports in the condition `Registered`. Absent: `Manual`.

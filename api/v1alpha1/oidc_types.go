@@ -23,7 +23,8 @@ type OIDC struct {
 	//
 	// +optional
 	ClientSecretRef *SecretKeyReference `json:"clientSecretRef,omitempty"`
-	// PrivateKeySecretRef names a PEM private key with which the client signs its assertions (private_key_jwt).
+	// PrivateKeySecretRef names a PEM private key with which the client signs its assertions (private_key_jwt). Absent,
+	// as `clientSecretRef` is: a public client.
 	//
 	// +optional
 	PrivateKeySecretRef *SecretKeyReference `json:"privateKeySecretRef,omitempty"`
@@ -48,6 +49,7 @@ type OIDC struct {
 	// +optional
 	// +kubebuilder:default={"name","email"}
 	// +listType=set
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	DisplayClaims []ClaimName `json:"displayClaims,omitempty"`
 	// RequiredClaims is a CEL expression over `claims` that must be true, for example
@@ -67,7 +69,7 @@ type OIDC struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="maxAge must be between 0s and 8760h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms)){1,4}$') && duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="maxAge must be a duration between 0s and 8760h, such as 1h"
 	MaxAge *metav1.Duration `json:"maxAge,omitempty"`
 	// ACRValues are sent as `acr_values`, in order of preference, and the ID token's `acr` must be one of them.
 	// Absent: none is asked for.
@@ -88,7 +90,8 @@ type OIDC struct {
 	//
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
-	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 64 && !(k in ['client_id', 'redirect_uri', 'response_type', 'response_mode', 'scope', 'state', 'nonce', 'code_challenge', 'code_challenge_method', 'prompt', 'max_age', 'acr_values', 'ui_locales', 'request', 'request_uri', 'client_secret']))",message="extraAuthParams must not set a parameter that the protocol or another field sets (client_id, redirect_uri, state, scope, prompt, ...)"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !(k in ['client_id', 'redirect_uri', 'response_type', 'response_mode', 'scope', 'state', 'nonce', 'code_challenge', 'code_challenge_method', 'prompt', 'max_age', 'acr_values', 'ui_locales', 'request', 'request_uri', 'client_secret']))",message="extraAuthParams must not set a parameter that the protocol or another field sets (client_id, redirect_uri, state, scope, prompt, ...)"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) >= 1 && size(k) <= 64)",message="a name in extraAuthParams has 1 to 64 characters"
 	ExtraAuthParams map[string]AuthParamValue `json:"extraAuthParams,omitempty"`
 	// CABundleConfigMapRef names PEM certificates that are trusted beside the system's when the server talks to the
 	// provider. Absent: the system's alone.

@@ -39,8 +39,7 @@ type Server struct {
 	// NodeSelector of the pods. Absent: any node.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxProperties=32
-	NodeSelector map[string]LabelValue `json:"nodeSelector,omitempty"`
+	NodeSelector Labels `json:"nodeSelector,omitempty"`
 	// Tolerations of the pods. Absent: none.
 	//
 	// +optional
@@ -65,16 +64,14 @@ type Server struct {
 	// are refused. Absent: none.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && !k.startsWith('app.kubernetes.io/') && !k.startsWith('channellink.dev/'))",message="podLabels must not use the prefixes app.kubernetes.io/ and channellink.dev/, which the operator sets"
-	PodLabels map[string]LabelValue `json:"podLabels,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('app.kubernetes.io/') && !k.startsWith('channellink.dev/'))",message="podLabels must not use the prefixes app.kubernetes.io/ and channellink.dev/, which the operator sets"
+	PodLabels Labels `json:"podLabels,omitempty"`
 	// PodAnnotations are added to the pods, for example `{sidecar.istio.io/inject: "true"}`. Keys of
 	// `app.kubernetes.io/` and `channellink.dev/` are refused. Absent: none.
 	//
 	// +optional
-	// +kubebuilder:validation:MaxProperties=32
-	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 317 && !k.startsWith('app.kubernetes.io/') && !k.startsWith('channellink.dev/'))",message="podAnnotations must not use the prefixes app.kubernetes.io/ and channellink.dev/, which the operator sets"
-	PodAnnotations map[string]AnnotationValue `json:"podAnnotations,omitempty"`
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('app.kubernetes.io/') && !k.startsWith('channellink.dev/'))",message="podAnnotations must not use the prefixes app.kubernetes.io/ and channellink.dev/, which the operator sets"
+	PodAnnotations Annotations `json:"podAnnotations,omitempty"`
 	// LogLevel of the server. Absent: `info`.
 	//
 	// +optional

@@ -18,7 +18,7 @@ type Store struct {
 	//
 	// +optional
 	SQLite *SQLiteStore `json:"sqlite,omitempty"`
-	// Postgres keeps the links in a PostgreSQL database, which several replicas share.
+	// Postgres keeps the links in a PostgreSQL database, which several replicas share. Absent: SQLite.
 	//
 	// +optional
 	Postgres *PostgresStore `json:"postgres,omitempty"`
@@ -33,7 +33,7 @@ type Store struct {
 	// +kubebuilder:default="9600h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('24h') && duration(self) <= duration('87600h')",message="auditRetention must be between 24h and 87600h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}([.][0-9]{1,3})?(h|m|s|ms)){1,4}$') && duration(self) >= duration('24h') && duration(self) <= duration('87600h')",message="auditRetention must be a duration between 24h and 87600h, such as 9600h"
 	AuditRetention *metav1.Duration `json:"auditRetention,omitempty"`
 }
 
@@ -44,7 +44,7 @@ type SQLiteStore struct {
 	//
 	// +optional
 	// +kubebuilder:default="1Gi"
-	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('16Mi')) >= 0",message="size must be at least 16Mi"
+	// +kubebuilder:validation:XValidation:rule="size(string(self)) <= 32 && isQuantity(string(self)) && quantity(string(self)).compareTo(quantity('16Mi')) >= 0",message="size must be a quantity of at least 16Mi, such as 1Gi"
 	Size *resource.Quantity `json:"size,omitempty"`
 	// StorageClassName of the volume; immutable. Absent: the cluster's default class.
 	//

@@ -151,6 +151,10 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: atomic
 - name: dev.channellink.operator.api.v1alpha1.AnnotationValue
   scalar: string
+- name: dev.channellink.operator.api.v1alpha1.Annotations
+  map:
+    elementType:
+      namedType: dev.channellink.operator.api.v1alpha1.AnnotationValue
 - name: dev.channellink.operator.api.v1alpha1.AuthParamValue
   scalar: string
 - name: dev.channellink.operator.api.v1alpha1.Autoscaling
@@ -259,9 +263,7 @@ var schemaYAML = typed.YAMLObject(`types:
     fields:
     - name: matchLabels
       type:
-        map:
-          elementType:
-            namedType: dev.channellink.operator.api.v1alpha1.LabelValue
+        namedType: dev.channellink.operator.api.v1alpha1.Labels
     elementRelationship: atomic
 - name: dev.channellink.operator.api.v1alpha1.ChannelLinkSpec
   map:
@@ -439,7 +441,7 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: dev.channellink.operator.api.v1alpha1.ObjectName
     - name: namespace
       type:
-        namedType: dev.channellink.operator.api.v1alpha1.ObjectName
+        namedType: dev.channellink.operator.api.v1alpha1.NamespaceName
     - name: port
       type:
         scalar: numeric
@@ -461,9 +463,7 @@ var schemaYAML = typed.YAMLObject(`types:
     fields:
     - name: annotations
       type:
-        map:
-          elementType:
-            namedType: dev.channellink.operator.api.v1alpha1.AnnotationValue
+        namedType: dev.channellink.operator.api.v1alpha1.Annotations
     - name: className
       type:
         namedType: dev.channellink.operator.api.v1alpha1.ObjectName
@@ -496,6 +496,10 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: dev.channellink.operator.api.v1alpha1.URL
 - name: dev.channellink.operator.api.v1alpha1.LabelValue
   scalar: string
+- name: dev.channellink.operator.api.v1alpha1.Labels
+  map:
+    elementType:
+      namedType: dev.channellink.operator.api.v1alpha1.LabelValue
 - name: dev.channellink.operator.api.v1alpha1.LanguageTag
   scalar: string
 - name: dev.channellink.operator.api.v1alpha1.LinkCode
@@ -548,6 +552,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verifyTokenSecretRef
       type:
         namedType: dev.channellink.operator.api.v1alpha1.SecretKeyReference
+- name: dev.channellink.operator.api.v1alpha1.NamespaceName
+  scalar: string
 - name: dev.channellink.operator.api.v1alpha1.NetworkPolicy
   map:
     fields:
@@ -704,19 +710,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: nodeSelector
       type:
-        map:
-          elementType:
-            namedType: dev.channellink.operator.api.v1alpha1.LabelValue
+        namedType: dev.channellink.operator.api.v1alpha1.Labels
     - name: podAnnotations
       type:
-        map:
-          elementType:
-            namedType: dev.channellink.operator.api.v1alpha1.AnnotationValue
+        namedType: dev.channellink.operator.api.v1alpha1.Annotations
     - name: podLabels
       type:
-        map:
-          elementType:
-            namedType: dev.channellink.operator.api.v1alpha1.LabelValue
+        namedType: dev.channellink.operator.api.v1alpha1.Labels
     - name: priorityClassName
       type:
         namedType: dev.channellink.operator.api.v1alpha1.ObjectName

@@ -12,10 +12,10 @@ import (
 //
 // AccountUnlinkSpec is one request to revoke links, as of a moment. It does not keep anybody unlinked.
 type AccountUnlinkSpecApplyConfiguration struct {
-	// ChannelLinkRef names the ChannelLink whose links are revoked. Immutable.
+	// ChannelLinkRef names the ChannelLink whose links are revoked. Immutable. Absent: `channelLinkSelector` is set.
 	ChannelLinkRef *ChannelLinkReferenceApplyConfiguration `json:"channelLinkRef,omitempty"`
 	// ChannelLinkSelector selects every matching ChannelLink of the namespace, at most 100; the set is fixed at the
-	// first attempt. Immutable.
+	// first attempt. Immutable. Absent: `channelLinkRef` is set.
 	ChannelLinkSelector *ChannelLinkSelectorApplyConfiguration `json:"channelLinkSelector,omitempty"`
 	// User says whose links are revoked. Immutable.
 	User *UnlinkUserApplyConfiguration `json:"user,omitempty"`

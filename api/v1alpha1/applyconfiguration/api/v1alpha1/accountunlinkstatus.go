@@ -14,30 +14,32 @@ import (
 // AccountUnlinkStatus is how far the request has come.
 type AccountUnlinkStatusApplyConfiguration struct {
 	// ObservedGeneration is the generation of the spec that this status speaks of; -1 before the operator has seen the
-	// object.
+	// object. Absent: as -1.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// Conditions: Complete and Failed are final and never both true. Ready is Complete, Stalled is Failed, and
-	// Reconciling is true until one of them is.
+	// Reconciling is true until one of them is. Absent: the operator has not seen the object.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// StartTime of the first attempt, as the server recorded it before the first call.
+	// StartTime of the first attempt, as the server recorded it before the first call. Absent: there was no attempt.
 	StartTime *metav1.Time `json:"startTime,omitempty"`
-	// LastAttemptTime is when the last attempt ended.
+	// LastAttemptTime is when the last attempt ended. Absent: there was none.
 	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
 	// NextAttemptTime is when the next attempt is due. Absent: none is.
 	NextAttemptTime *metav1.Time `json:"nextAttemptTime,omitempty"`
-	// CompletionTime is when the request ended, well or not.
+	// CompletionTime is when the request ended, well or not. Absent: not ended yet.
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
-	// Attempts so far.
+	// Attempts so far. Absent: none.
 	Attempts *int32 `json:"attempts,omitempty"`
 	// LastHandledRetryAt is the value of the annotation channellink.dev/retry-requested-at that was last acted upon.
+	// Absent: none was.
 	LastHandledRetryAt *string `json:"lastHandledRetryAt,omitempty"`
-	// Summary for people, for example `2/2 unlinked`.
+	// Summary for people, for example `2/2 unlinked`. Absent: nothing to tell yet.
 	Summary *string `json:"summary,omitempty"`
-	// Channels are the ChannelLinks that the selector matched at the first attempt.
+	// Channels are the ChannelLinks that the selector matched at the first attempt. Absent: none yet, or
+	// `channelLinkRef` names the one.
 	Channels []apiv1alpha1.ObjectName `json:"channels,omitempty"`
-	// Users are the results, user by user, at most 100.
+	// Users are the results, user by user, at most 100. Absent: none yet, or nobody was linked.
 	Users []UnlinkedUserApplyConfiguration `json:"users,omitempty"`
-	// MoreUsers is the number of users beyond those listed.
+	// MoreUsers is the number of users beyond those listed. Absent: none.
 	MoreUsers *int32 `json:"moreUsers,omitempty"`
 }
 

@@ -13,7 +13,7 @@ import (
 // oversight selects them all.
 type ChannelLinkSelectorApplyConfiguration struct {
 	// MatchLabels that a ChannelLink must all carry, for example `{company: vision}`.
-	MatchLabels map[string]apiv1alpha1.LabelValue `json:"matchLabels,omitempty"`
+	MatchLabels *apiv1alpha1.Labels `json:"matchLabels,omitempty"`
 }
 
 // ChannelLinkSelectorApplyConfiguration constructs a declarative configuration of the ChannelLinkSelector type for use with
@@ -22,16 +22,10 @@ func ChannelLinkSelector() *ChannelLinkSelectorApplyConfiguration {
 	return &ChannelLinkSelectorApplyConfiguration{}
 }
 
-// WithMatchLabels puts the entries into the MatchLabels field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, the entries provided by each call will be put on the MatchLabels field,
-// overwriting an existing map entries in MatchLabels field with the same key.
-func (b *ChannelLinkSelectorApplyConfiguration) WithMatchLabels(entries map[string]apiv1alpha1.LabelValue) *ChannelLinkSelectorApplyConfiguration {
-	if b.MatchLabels == nil && len(entries) > 0 {
-		b.MatchLabels = make(map[string]apiv1alpha1.LabelValue, len(entries))
-	}
-	for k, v := range entries {
-		b.MatchLabels[k] = v
-	}
+// WithMatchLabels sets the MatchLabels field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MatchLabels field is set to the value of the last call.
+func (b *ChannelLinkSelectorApplyConfiguration) WithMatchLabels(value apiv1alpha1.Labels) *ChannelLinkSelectorApplyConfiguration {
+	b.MatchLabels = &value
 	return b
 }

@@ -23,7 +23,7 @@ type ChannelLinkSpecApplyConfiguration struct {
 	Branding *BrandingApplyConfiguration `json:"branding,omitempty"`
 	// PublicURL is where people's phones and the platforms reach the server, for example
 	// `https://link.vision.example/hr`. A path prefix is allowed. Its host belongs to one namespace, unless the
-	// operator allows shared hosts.
+	// operator allows shared hosts. At most 480 characters, because LINE takes a webhook URL of at most 500.
 	PublicURL *apiv1alpha1.URL `json:"publicURL,omitempty"`
 	// BotBonnie is set when BotBonnie stands in front of the platform. Absent: the platform calls the server directly.
 	BotBonnie *BotBonnieApplyConfiguration `json:"botBonnie,omitempty"`

@@ -12,21 +12,24 @@ import (
 // ChannelLinkStatus is what the operator has seen.
 type ChannelLinkStatusApplyConfiguration struct {
 	// ObservedGeneration is the generation of the spec that this status speaks of; -1 before the operator has seen the
-	// object.
+	// object. Absent: as -1.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// Conditions: Ready sums up Accepted, SecretsReady, IssuerDiscovered, StoreReady, Available, and Exposed and
 	// Registered where they are asked for. Reconciling and Stalled tell a generic tool whether to wait or to give up.
-	// ConfirmationSeen tells whether the platform has ever confirmed a link.
+	// ConfirmationSeen tells whether the platform has ever confirmed a link. Absent: the operator has not seen the
+	// object.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// Replicas of the server that exist.
+	// Replicas of the server that exist. Absent: none.
 	Replicas *int32 `json:"replicas,omitempty"`
-	// ReadyReplicas of the server.
+	// ReadyReplicas of the server. Absent: none.
 	ReadyReplicas *int32 `json:"readyReplicas,omitempty"`
-	// Selector of the server's pods, in the form of a label query; for `kubectl scale` and autoscalers.
+	// Selector of the server's pods, in the form of a label query; for `kubectl scale` and autoscalers. Absent: the
+	// server has not been made yet.
 	Selector *string `json:"selector,omitempty"`
 	// ActiveLinks is the number of active links, refreshed at most every 5 minutes. Absent: not known yet.
 	ActiveLinks *int64 `json:"activeLinks,omitempty"`
-	// Endpoints are the URLs to enter at BotBonnie, at the chat platform and at the identity provider.
+	// Endpoints are the URLs to enter at BotBonnie, at the chat platform and at the identity provider. Absent: the spec
+	// is not accepted yet.
 	Endpoints *EndpointsApplyConfiguration `json:"endpoints,omitempty"`
 }
 

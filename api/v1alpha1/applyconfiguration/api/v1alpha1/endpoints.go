@@ -7,19 +7,22 @@ package v1alpha1
 //
 // Endpoints are the URLs that the server answers.
 type EndpointsApplyConfiguration struct {
-	// Authorize is the login URL: for BotBonnie's linking kit, Messenger's Log In button or LINE's message.
+	// Authorize is the login URL: for BotBonnie's linking kit, Messenger's Log In button or LINE's message. Absent: not
+	// known yet.
 	Authorize *string `json:"authorize,omitempty"`
-	// Callback is the redirect URI to register at the identity provider.
+	// Callback is the redirect URI to register at the identity provider. Absent: not known yet.
 	Callback *string `json:"callback,omitempty"`
-	// Webhook is the webhook URL to register at the chat platform, or to relay its events to.
+	// Webhook is the webhook URL to register at the chat platform, or to relay its events to. Absent: nothing of the
+	// platform is to be relayed.
 	Webhook *string `json:"webhook,omitempty"`
-	// Linked is the JSON API URL for BotBonnie's module "linked".
+	// Linked is the JSON API URL for BotBonnie's module "linked". Absent: no `botBonnie.apiSecretRef`.
 	Linked *string `json:"linked,omitempty"`
-	// Unlinked is the JSON API URL for BotBonnie's module "unlinked".
+	// Unlinked is the JSON API URL for BotBonnie's module "unlinked". Absent: no `botBonnie.apiSecretRef`.
 	Unlinked *string `json:"unlinked,omitempty"`
-	// Introspect is where a backend checks a code and a user id (RFC 7662).
+	// Introspect is where a backend checks a code and a user id (RFC 7662). Absent: `api.introspectionTokenSecretRef`
+	// is not set.
 	Introspect *string `json:"introspect,omitempty"`
-	// Services are the JSON API URLs of the personalised services.
+	// Services are the JSON API URLs of the personalised services. Absent: none.
 	Services []ServiceEndpointApplyConfiguration `json:"services,omitempty"`
 }
 

@@ -7,9 +7,9 @@ package v1alpha1
 //
 // Exposure says how the outside reaches the server. Host and path come from `publicURL`.
 type ExposureApplyConfiguration struct {
-	// Ingress makes an Ingress.
+	// Ingress makes an Ingress. Absent: no Ingress.
 	Ingress *IngressExposureApplyConfiguration `json:"ingress,omitempty"`
-	// Gateway makes an HTTPRoute of the Gateway API.
+	// Gateway makes an HTTPRoute of the Gateway API. Absent: no HTTPRoute.
 	Gateway *GatewayExposureApplyConfiguration `json:"gateway,omitempty"`
 }
 

@@ -14,7 +14,7 @@ type GatewayReferenceApplyConfiguration struct {
 	// Name of the Gateway.
 	Name *apiv1alpha1.ObjectName `json:"name,omitempty"`
 	// Namespace of the Gateway. Absent: that of the ChannelLink.
-	Namespace *apiv1alpha1.ObjectName `json:"namespace,omitempty"`
+	Namespace *apiv1alpha1.NamespaceName `json:"namespace,omitempty"`
 	// SectionName is a listener of the Gateway. Absent: every listener that fits.
 	SectionName *apiv1alpha1.ObjectName `json:"sectionName,omitempty"`
 	// Port of the listener. Absent: every listener that fits.
@@ -38,7 +38,7 @@ func (b *GatewayReferenceApplyConfiguration) WithName(value apiv1alpha1.ObjectNa
 // WithNamespace sets the Namespace field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Namespace field is set to the value of the last call.
-func (b *GatewayReferenceApplyConfiguration) WithNamespace(value apiv1alpha1.ObjectName) *GatewayReferenceApplyConfiguration {
+func (b *GatewayReferenceApplyConfiguration) WithNamespace(value apiv1alpha1.NamespaceName) *GatewayReferenceApplyConfiguration {
 	b.Namespace = &value
 	return b
 }

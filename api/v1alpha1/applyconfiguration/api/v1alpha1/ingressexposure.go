@@ -14,7 +14,7 @@ type IngressExposureApplyConfiguration struct {
 	// ClassName is the IngressClass, for example `nginx`. Absent: the cluster's default class.
 	ClassName *apiv1alpha1.ObjectName `json:"className,omitempty"`
 	// Annotations are copied onto the Ingress, for controllers that are configured that way. Absent: none.
-	Annotations map[string]apiv1alpha1.AnnotationValue `json:"annotations,omitempty"`
+	Annotations *apiv1alpha1.Annotations `json:"annotations,omitempty"`
 	// TLSSecretName is the Secret with the certificate for the host. Absent: the Ingress has no TLS section (TLS ends
 	// elsewhere, or the controller has a default certificate).
 	TLSSecretName *apiv1alpha1.ObjectName `json:"tlsSecretName,omitempty"`
@@ -34,17 +34,11 @@ func (b *IngressExposureApplyConfiguration) WithClassName(value apiv1alpha1.Obje
 	return b
 }
 
-// WithAnnotations puts the entries into the Annotations field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, the entries provided by each call will be put on the Annotations field,
-// overwriting an existing map entries in Annotations field with the same key.
-func (b *IngressExposureApplyConfiguration) WithAnnotations(entries map[string]apiv1alpha1.AnnotationValue) *IngressExposureApplyConfiguration {
-	if b.Annotations == nil && len(entries) > 0 {
-		b.Annotations = make(map[string]apiv1alpha1.AnnotationValue, len(entries))
-	}
-	for k, v := range entries {
-		b.Annotations[k] = v
-	}
+// WithAnnotations sets the Annotations field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Annotations field is set to the value of the last call.
+func (b *IngressExposureApplyConfiguration) WithAnnotations(value apiv1alpha1.Annotations) *IngressExposureApplyConfiguration {
+	b.Annotations = &value
 	return b
 }
 

@@ -19,7 +19,7 @@ type LinkingApplyConfiguration struct {
 	// Code is what the chat platform gets as the link's code. `Opaque`: a random value for each link. `Stable` (with
 	// `botBonnie` only): a keyed pseudonym of the person, the same on every channel with the same key. Absent: `Opaque`.
 	Code *apiv1alpha1.LinkCode `json:"code,omitempty"`
-	// CodeKeySecretRef names the key of the `Stable` pseudonym: at least 32 random bytes.
+	// CodeKeySecretRef names the key of the `Stable` pseudonym: at least 32 random bytes. Absent: `code` is `Opaque`.
 	CodeKeySecretRef *SecretKeyReferenceApplyConfiguration `json:"codeKeySecretRef,omitempty"`
 	// MaxLinksPerSubject bounds how many chat users of this channel one person may link. Absent or 0: no bound.
 	MaxLinksPerSubject *int32 `json:"maxLinksPerSubject,omitempty"`

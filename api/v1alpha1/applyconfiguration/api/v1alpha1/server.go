@@ -23,7 +23,7 @@ type ServerApplyConfiguration struct {
 	// ImagePullSecrets for that image. Absent: none.
 	ImagePullSecrets []ImagePullSecretApplyConfiguration `json:"imagePullSecrets,omitempty"`
 	// NodeSelector of the pods. Absent: any node.
-	NodeSelector map[string]apiv1alpha1.LabelValue `json:"nodeSelector,omitempty"`
+	NodeSelector *apiv1alpha1.Labels `json:"nodeSelector,omitempty"`
 	// Tolerations of the pods. Absent: none.
 	Tolerations []v1.Toleration `json:"tolerations,omitempty"`
 	// Affinity of the pods. Absent: none.
@@ -34,10 +34,10 @@ type ServerApplyConfiguration struct {
 	PriorityClassName *apiv1alpha1.ObjectName `json:"priorityClassName,omitempty"`
 	// PodLabels are added to the pods, for example `{team: hr}`. Keys of `app.kubernetes.io/` and `channellink.dev/`
 	// are refused. Absent: none.
-	PodLabels map[string]apiv1alpha1.LabelValue `json:"podLabels,omitempty"`
+	PodLabels *apiv1alpha1.Labels `json:"podLabels,omitempty"`
 	// PodAnnotations are added to the pods, for example `{sidecar.istio.io/inject: "true"}`. Keys of
 	// `app.kubernetes.io/` and `channellink.dev/` are refused. Absent: none.
-	PodAnnotations map[string]apiv1alpha1.AnnotationValue `json:"podAnnotations,omitempty"`
+	PodAnnotations *apiv1alpha1.Annotations `json:"podAnnotations,omitempty"`
 	// LogLevel of the server. Absent: `info`.
 	LogLevel *apiv1alpha1.LogLevel `json:"logLevel,omitempty"`
 	// NetworkPolicy restricts who reaches the pods. Absent: on, with the public port open to all.
@@ -98,17 +98,11 @@ func (b *ServerApplyConfiguration) WithImagePullSecrets(values ...*ImagePullSecr
 	return b
 }
 
-// WithNodeSelector puts the entries into the NodeSelector field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, the entries provided by each call will be put on the NodeSelector field,
-// overwriting an existing map entries in NodeSelector field with the same key.
-func (b *ServerApplyConfiguration) WithNodeSelector(entries map[string]apiv1alpha1.LabelValue) *ServerApplyConfiguration {
-	if b.NodeSelector == nil && len(entries) > 0 {
-		b.NodeSelector = make(map[string]apiv1alpha1.LabelValue, len(entries))
-	}
-	for k, v := range entries {
-		b.NodeSelector[k] = v
-	}
+// WithNodeSelector sets the NodeSelector field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NodeSelector field is set to the value of the last call.
+func (b *ServerApplyConfiguration) WithNodeSelector(value apiv1alpha1.Labels) *ServerApplyConfiguration {
+	b.NodeSelector = &value
 	return b
 }
 
@@ -148,31 +142,19 @@ func (b *ServerApplyConfiguration) WithPriorityClassName(value apiv1alpha1.Objec
 	return b
 }
 
-// WithPodLabels puts the entries into the PodLabels field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, the entries provided by each call will be put on the PodLabels field,
-// overwriting an existing map entries in PodLabels field with the same key.
-func (b *ServerApplyConfiguration) WithPodLabels(entries map[string]apiv1alpha1.LabelValue) *ServerApplyConfiguration {
-	if b.PodLabels == nil && len(entries) > 0 {
-		b.PodLabels = make(map[string]apiv1alpha1.LabelValue, len(entries))
-	}
-	for k, v := range entries {
-		b.PodLabels[k] = v
-	}
+// WithPodLabels sets the PodLabels field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PodLabels field is set to the value of the last call.
+func (b *ServerApplyConfiguration) WithPodLabels(value apiv1alpha1.Labels) *ServerApplyConfiguration {
+	b.PodLabels = &value
 	return b
 }
 
-// WithPodAnnotations puts the entries into the PodAnnotations field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, the entries provided by each call will be put on the PodAnnotations field,
-// overwriting an existing map entries in PodAnnotations field with the same key.
-func (b *ServerApplyConfiguration) WithPodAnnotations(entries map[string]apiv1alpha1.AnnotationValue) *ServerApplyConfiguration {
-	if b.PodAnnotations == nil && len(entries) > 0 {
-		b.PodAnnotations = make(map[string]apiv1alpha1.AnnotationValue, len(entries))
-	}
-	for k, v := range entries {
-		b.PodAnnotations[k] = v
-	}
+// WithPodAnnotations sets the PodAnnotations field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PodAnnotations field is set to the value of the last call.
+func (b *ServerApplyConfiguration) WithPodAnnotations(value apiv1alpha1.Annotations) *ServerApplyConfiguration {
+	b.PodAnnotations = &value
 	return b
 }
 

@@ -26,7 +26,7 @@ type ServiceApplyConfiguration struct {
 	// JSON, from which `template` makes the text. Absent: `Message`.
 	Response *apiv1alpha1.ServiceResponse `json:"response,omitempty"`
 	// Template is a Go text/template over the backend's JSON, for example `還剩 {{ .days }} 天`. What it makes is cut to
-	// BotBonnie's limit of 320 characters.
+	// BotBonnie's limit of 320 characters. Absent: `response` is `Message`.
 	Template *string `json:"template,omitempty"`
 	// FallbackText is what the user reads when the backend is slow, down or wrong. Absent: a sentence in the user's
 	// language.

@@ -15,7 +15,7 @@ type StoreApplyConfiguration struct {
 	// SQLite keeps the links in a file on a volume of the server's own. Absent, as `postgres` is: SQLite with its
 	// defaults.
 	SQLite *SQLiteStoreApplyConfiguration `json:"sqlite,omitempty"`
-	// Postgres keeps the links in a PostgreSQL database, which several replicas share.
+	// Postgres keeps the links in a PostgreSQL database, which several replicas share. Absent: SQLite.
 	Postgres *PostgresStoreApplyConfiguration `json:"postgres,omitempty"`
 	// EncryptionKeySecretRef names the keys that seal what is confidential in the store: at least 32 random bytes
 	// each, one a line in base64, newest first. Absent: the store's own protection is relied on.

@@ -13,9 +13,9 @@ import (
 type UnlinkActionApplyConfiguration struct {
 	// Type of the action.
 	Type *apiv1alpha1.UnlinkActionType `json:"type,omitempty"`
-	// Name of the user parameter that `saveParams` saves.
+	// Name of the user parameter that `saveParams` saves. Absent: the action is another.
 	Name *string `json:"name,omitempty"`
-	// Value of the user parameter, or the id of the tag.
+	// Value of the user parameter, or the id of the tag. Absent: the action is `notifyAgent`.
 	Value *string `json:"value,omitempty"`
 	// Message to the agent. Absent: BotBonnie's own.
 	Message *string `json:"message,omitempty"`

@@ -17,9 +17,9 @@ type UnlinkedUserApplyConfiguration struct {
 	User *string `json:"user,omitempty"`
 	// Result so far. Absent: not ended yet.
 	Result *apiv1alpha1.UnlinkResult `json:"result,omitempty"`
-	// Attempts for this user.
+	// Attempts for this user. Absent: none.
 	Attempts *int32 `json:"attempts,omitempty"`
-	// Message for people.
+	// Message for people. Absent: nothing to tell.
 	Message *string `json:"message,omitempty"`
 }
 

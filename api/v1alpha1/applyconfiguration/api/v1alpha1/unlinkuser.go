@@ -11,12 +11,14 @@ import (
 //
 // UnlinkUser says whose links are revoked: one chat user, or every chat user of one person.
 type UnlinkUserApplyConfiguration struct {
-	// UserID is the chat user's id at the platform: a LINE user id or a page-scoped Messenger id.
+	// UserID is the chat user's id at the platform: a LINE user id or a page-scoped Messenger id. Absent: `subject` or
+	// `account` is set.
 	UserID *string `json:"userID,omitempty"`
-	// Subject is the person's `sub` at the issuer: every chat account linked to this identity.
+	// Subject is the person's `sub` at the issuer: every chat account linked to this identity. Absent: `userID` or
+	// `account` is set.
 	Subject *string `json:"subject,omitempty"`
 	// Account is the value of the ChannelLink's `userClaim` at the last login, compared exactly, for example
-	// `j.dupont@vision.example`.
+	// `j.dupont@vision.example`. Absent: `userID` or `subject` is set.
 	Account *string `json:"account,omitempty"`
 	// Issuer of that identity. Absent: the ChannelLink's issuer.
 	Issuer *apiv1alpha1.URL `json:"issuer,omitempty"`
