@@ -35,7 +35,7 @@ func forEachCase(t *testing.T, test func(t *testing.T, dir string, in desired.In
 }
 
 // read decodes an input, strictly.
-func read(t *testing.T, file string) desired.Input {
+func read(t testing.TB, file string) desired.Input {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -92,4 +92,19 @@ func TestGolden(t *testing.T) {
 			t.Errorf("%s (-want +got; -update writes it anew):\n%s", golden, diff)
 		}
 	})
+}
+
+// BenchmarkBuild measures the least and the most that one reconcile renders; a claims expression is most of the latter.
+func BenchmarkBuild(b *testing.B) {
+	for _, name := range []string{"line-direct", "botbonnie-line-full"} {
+		b.Run(name, func(b *testing.B) {
+			in := read(b, "testdata/"+name+"/in.yaml")
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := desired.Build(in); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
