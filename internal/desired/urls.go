@@ -12,7 +12,7 @@ import (
 
 // publicAddress is where the outside reaches the server: the parts of publicURL that a route is made of.
 type publicAddress struct {
-	// host without port, in lower case.
+	// host without port; the schema has it a DNS name in lower case.
 	host string
 	// path prefix, at least a slash.
 	path string
@@ -24,7 +24,7 @@ func address(link *v1alpha1.ChannelLink) (publicAddress, error) {
 	if err != nil {
 		return publicAddress{}, fmt.Errorf("spec.publicURL: %w", err)
 	}
-	at := publicAddress{host: strings.ToLower(u.Hostname()), path: u.Path}
+	at := publicAddress{host: u.Hostname(), path: u.Path}
 	if at.path == "" {
 		at.path = "/"
 	}
