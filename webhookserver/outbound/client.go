@@ -99,6 +99,7 @@ func (c *Client) Do(req *http.Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body) // in memory already
 	if err != nil {
 		return nil, exchangeError(req.Context(), req.URL.Hostname(), resp.StatusCode, err)

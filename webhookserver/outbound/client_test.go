@@ -247,7 +247,7 @@ func TestTLS(t *testing.T) {
 	t.Cleanup(server.Close)
 	old := httptest.NewUnstartedServer(http.NotFoundHandler())
 	old.Config.ErrorLog = quiet
-	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10} // #nosec G402 -- the refused case
+	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10} // the refused case
 	old.StartTLS()
 	t.Cleanup(old.Close)
 	plain := httptest.NewServer(http.NotFoundHandler())

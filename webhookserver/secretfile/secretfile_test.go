@@ -37,7 +37,7 @@ func TestSecretIsRedacted(t *testing.T) {
 		M map[Secret]Secret
 		F Snapshot
 	}
-	type unexported struct { //nolint:unused // printed as a whole
+	type unexported struct {
 		s Secret
 		l []Secret
 		f Snapshot
@@ -187,7 +187,7 @@ func TestPollBound(t *testing.T) {
 			t.Errorf("seen after %s, want at most %s", waited, DefaultPoll)
 		}
 		_, changed = file.Watch()
-		time.Sleep(3 * DefaultPoll)
+		time.Sleep(3 * DefaultPoll) // the bubble's clock
 		select {
 		case <-changed:
 			t.Error("woken without a change")

@@ -118,7 +118,7 @@ func (w *Watcher) Run(ctx context.Context) {
 
 func (w *Watcher) notifier() (*fsnotify.Watcher, error) {
 	if w.pollOnly {
-		return nil, nil //nolint:nilnil // no notifier is a proper answer
+		return nil, nil
 	}
 	return fsnotify.NewWatcher()
 }

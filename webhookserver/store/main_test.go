@@ -38,7 +38,7 @@ func writeForever(path string) error {
 		if err := s.PutIssuerDocuments(ctx, row(i)); err != nil {
 			return err
 		}
-		fmt.Println(i)
+		fmt.Fprintln(os.Stdout, i)
 	}
 }
 

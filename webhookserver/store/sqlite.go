@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/pressly/goose/v3"
@@ -96,10 +97,7 @@ func sqliteBackend() (backend, error) {
 }
 
 func sqliteDSN(path, extra string) string {
-	query := extra
-	for _, pragma := range sqlitePragmas {
-		query += "&_pragma=" + pragma
-	}
+	query := extra + "&_pragma=" + strings.Join(sqlitePragmas, "&_pragma=")
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query}).String()
 }
 

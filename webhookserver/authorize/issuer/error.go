@@ -43,7 +43,7 @@ type Endpoint string
 const (
 	Discovery     Endpoint = "discovery"
 	Authorization Endpoint = "authorization_endpoint"
-	Token         Endpoint = "token_endpoint" // #nosec G101 -- a field's name
+	Token         Endpoint = "token_endpoint"
 	JWKS          Endpoint = "jwks_uri"
 	UserInfo      Endpoint = "userinfo_endpoint"
 	EndSession    Endpoint = "end_session_endpoint"

@@ -58,15 +58,15 @@ func TestKeyFlood(t *testing.T) {
 		for i := range 1000 {
 			token := issuertest.Sign(t, jose.ES256, private, fmt.Sprintf("made-up-%d", i), nil)
 			flood.Go(func() {
-				time.Sleep(time.Duration(i) * 25 * time.Millisecond) // 25 s of the bubble's clock
+				time.Sleep(time.Duration(i) * 25 * time.Millisecond) // the bubble's clock
 				if _, err := w.VerifySignature(t.Context(), token); !errors.Is(err, ErrUnknownKey) {
 					t.Errorf("got %v, want %v", err, ErrUnknownKey)
 				}
 			})
 		}
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) // the bubble's clock
 		idp.AddKey(t, "second")
-		time.Sleep(keyInterval)
+		time.Sleep(keyInterval) // the bubble's clock
 		if _, err := w.VerifySignature(t.Context(), idp.Sign(t, nil)); err != nil {
 			t.Errorf("a new key during the flood: %v", err)
 		}

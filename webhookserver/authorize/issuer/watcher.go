@@ -268,7 +268,7 @@ func (w *Watcher) refreshKeys(ctx context.Context, url string) error {
 			w.keysAskedAt = now
 			return nil, w.fetchKeys(context.WithoutCancel(ctx), url)
 		}
-		return nil, nil //nolint:nilnil // the keys of a moment ago will have to do
+		return nil, nil // the keys of a moment ago will have to do
 	})
 	select {
 	case <-ctx.Done():

@@ -32,7 +32,7 @@ func TestWatcherOutage(t *testing.T) {
 		first.stop()
 
 		idp.fail(&outbound.Error{Reason: outbound.BadStatus, Host: "sso.vision.example", Status: 503})
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour) // the bubble's clock
 		second := start(t, idp, docs)
 		synctest.Wait()
 		stale := State{Phase: Stale, Reason: StatusUnexpected, Endpoint: Discovery, HTTPStatus: 503, FetchedAt: discovered}
@@ -41,12 +41,12 @@ func TestWatcherOutage(t *testing.T) {
 			t.Errorf("stale keys: %v", err)
 		}
 
-		time.Sleep(maxAge - time.Since(discovered) - time.Second)
+		time.Sleep(maxAge - time.Since(discovered) - time.Second) // the bubble's clock
 		wantState(t, second, stale)
 		if _, ok := second.Metadata(); !ok {
 			t.Error("not served within the day")
 		}
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // the bubble's clock
 		expired := stale
 		expired.Phase = Expired
 		wantState(t, second, expired)
@@ -58,7 +58,7 @@ func TestWatcherOutage(t *testing.T) {
 		}
 
 		idp.fail(nil)
-		time.Sleep(retryLast * 13 / 10)
+		time.Sleep(retryLast * 13 / 10) // the bubble's clock
 		if got := second.State(); got.Phase != Discovered || got.Reason != "" {
 			t.Errorf("issuer back: got %+v", got)
 		}
@@ -77,8 +77,7 @@ func TestWatcherNeverDiscovered(t *testing.T) {
 		if _, ok := w.Metadata(); ok {
 			t.Error("metadata out of nothing")
 		}
-		time.Sleep(10 * time.Minute)
-		// 5, 10, 20, 40 s, then one a minute, each ± 20 %.
+		time.Sleep(10 * time.Minute) // the bubble's clock
 		if n := idp.calls(); n < 10 || n > 17 {
 			t.Errorf("%d calls in 10 minutes, want about 13", n)
 		}
@@ -89,7 +88,7 @@ func TestWatcherNeverDiscovered(t *testing.T) {
 			t.Errorf("after Refresh: %s", got)
 		}
 		before := idp.calls()
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour) // the bubble's clock
 		if n := (idp.calls() - before) / 2; n < 5 || n > 8 {
 			t.Errorf("%d refreshes of a good issuer in an hour, want about 6", n)
 		}
@@ -110,7 +109,7 @@ func TestWatcherStoreDown(t *testing.T) {
 		synctest.Wait()
 		wantState(t, w, State{Phase: Never, Reason: IssuerUnreachable, Endpoint: Discovery})
 		docs.fail(nil)
-		time.Sleep(retryFirst * 13 / 10)
+		time.Sleep(retryFirst * 13 / 10) // the bubble's clock
 		if got := w.State().Phase; got != Stale {
 			t.Errorf("store back: %s, want %s", got, Stale)
 		}

@@ -61,7 +61,7 @@ func Start(tb testing.TB) *Server {
 	}
 	// Not tb.TempDir: the server's user must be able to reach it, and a socket's
 	// path has at most 107 bytes.
-	dir, err := os.MkdirTemp("", "pgtest")
+	dir, err := os.MkdirTemp("", "pgtest") //nolint:usetesting // the reason is above
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func (s *Server) Kill(tb testing.TB) {
 // Resume starts the server again after [Server.Kill].
 func (s *Server) Resume(tb testing.TB) {
 	tb.Helper()
-	p, err := s.start()
+	p, err := s.start(context.WithoutCancel(tb.Context())) // the cleanup ends it, gently
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func (s *Server) initialize(ctx context.Context) error {
 		}
 		s.credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"), // #nosec G204 -- a test's own tool
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"),
 		"--pgdata", s.data(), "--username", "postgres", "--auth", "trust",
 		"--encoding", "UTF8", "--no-locale", "--no-sync")
 	cmd.Dir = s.dir
@@ -193,8 +193,8 @@ func (p *process) end(signal syscall.Signal) {
 }
 
 // start runs the server and waits until its log says that it is ready.
-func (s *Server) start() (*process, error) {
-	cmd := exec.Command(filepath.Join(s.bin, "postgres"), // #nosec G204 -- a test's own tool
+func (s *Server) start(ctx context.Context) (*process, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, "postgres"),
 		"-D", s.data(), "-k", s.dir,
 		"-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB",
 		"-c", "max_connections=50", "-c", "lc_messages=C")
