@@ -206,13 +206,17 @@ func (f *fakeIssuer) hold() (release func()) {
 
 func (f *fakeIssuer) Policy() outbound.Policy { return outbound.Policy{} }
 
-func (f *fakeIssuer) Get(_ context.Context, raw string) ([]byte, error) {
+func (f *fakeIssuer) Get(ctx context.Context, raw string) ([]byte, error) {
 	f.mu.Lock()
 	f.asked++
 	err, gate := f.err, f.gate
 	f.mu.Unlock()
 	if gate != nil {
-		<-gate
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return nil, &outbound.Error{Reason: outbound.Canceled}
+		}
 	}
 	if err != nil {
 		return nil, err
