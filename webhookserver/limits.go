@@ -50,6 +50,8 @@ const (
 	storePing = 10 * time.Second
 	// storePatience is how long a call waits for a store that is not open yet, which is as long as any call may take.
 	storePatience = 2 * time.Second
+	// restDelay is how long after the store was opened the start counts as over.
+	restDelay = 3 * time.Second
 	// storeGrace is how long a replaced store serves the calls that began with it; each ends within two seconds.
 	storeGrace = 5 * time.Second
 )

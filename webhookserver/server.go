@@ -88,10 +88,28 @@ func (s *Server) background(ctx context.Context) {
 	all.Go(func() { s.files.Run(ctx) })
 	all.Go(func() { s.store.run(ctx) })
 	all.Go(func() { s.followOperatorKeys(ctx) })
+	all.Go(func() { s.settle(ctx) })
 	for _, ch := range s.channels {
 		all.Go(func() { ch.issuer.run(ctx) })
 	}
 	all.Wait()
+}
+
+// settle gives memory back once the start is over.
+func (s *Server) settle(ctx context.Context) {
+	select {
+	case <-s.store.opened:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-time.After(restDelay):
+	case <-ctx.Done():
+		return
+	}
+	if err := rest(); err != nil {
+		s.log.DebugContext(ctx, "memory of the start is kept", "error", err)
+	}
 }
 
 // followOperatorKeys takes the operator's keys from their file whenever it changes. A file that holds anything else leaves

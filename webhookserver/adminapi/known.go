@@ -1,8 +1,8 @@
 package adminapi
 
 import (
-	"regexp"
 	"slices"
+	"strings"
 )
 
 // The bounds of what is believed of an answer.
@@ -11,30 +11,37 @@ const (
 	maxHTTPStatus = 599
 )
 
-var (
-	versionText = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$`)
-	hashText    = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	keyIDText   = regexp.MustCompile(`^[0-9A-Za-z_-]{43}$`)
-	fieldText   = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z.-]{0,127}$`)
+// Shapes of the texts in a status: characters that a name has, and no room for a message.
+const (
+	alphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	keyIDLength  = 43 // of a SHA-256 in base64url
+	hashLength   = 64 // of a SHA-256 in hex
 )
+
+func isVersion(s string) bool { return len(s) <= 64 && consistsOf(s, alphanumeric+".+-") }
+func isHash(s string) bool    { return len(s) == hashLength && consistsOf(s, "0123456789abcdef") }
+func isKeyID(s string) bool   { return len(s) == keyIDLength && consistsOf(s, alphanumeric+"-_") }
+func isField(s string) bool   { return len(s) <= 128 && consistsOf(s, alphanumeric+".-") }
+
+func consistsOf(s, characters string) bool { return s != "" && strings.Trim(s, characters) == "" }
 
 // known returns what can be believed of an answer: enumerations that this release knows, numbers within their range, and
 // texts of a shape that leaves no room for a message. The rest becomes Unknown, zero or nothing. So a server of a later
 // release is understood as far as it can be, and a false one can say nothing that it makes up itself.
 func (s Status) known() Status {
 	out := Status{
-		Version:      matching(versionText, s.Version),
-		SettingsHash: matching(hashText, s.SettingsHash),
+		Version:      only(isVersion, s.Version),
+		SettingsHash: only(isHash, s.SettingsHash),
 		Issuer:       s.Issuer.known(),
 		Store:        s.Store.known(),
 	}
 	for _, id := range s.KeyIDs {
-		if keyIDText.MatchString(id) && len(out.KeyIDs) < MaxKeys {
+		if isKeyID(id) && len(out.KeyIDs) < MaxKeys {
 			out.KeyIDs = append(out.KeyIDs, id)
 		}
 	}
 	for _, r := range s.References {
-		if fieldText.MatchString(r.Field) && len(out.References) < maxReferences {
+		if isField(r.Field) && len(out.References) < maxReferences {
 			r.State = oneOf(r.State, ReferenceUnknown,
 				ReferencePresent, ReferenceMissing, ReferenceEmpty, ReferenceInvalid, ReferenceVanished)
 			out.References = append(out.References, r)
@@ -75,9 +82,10 @@ func oneOf[T comparable](value, unknown T, known ...T) T {
 	return unknown
 }
 
-func matching(shape *regexp.Regexp, text string) string {
-	if shape.MatchString(text) {
-		return text
+// only returns s if it is of the shape, and nothing otherwise.
+func only(shape func(string) bool, s string) string {
+	if shape(s) {
+		return s
 	}
 	return ""
 }
