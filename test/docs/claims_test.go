@@ -1,0 +1,230 @@
+// Package docs_test keeps the documentation true where a program can tell.
+package docs_test
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "fill in the column Tests of docs/security.md")
+
+// root is the repository, seen from this package.
+var root = filepath.Join("..", "..")
+
+// claims is how many there are.
+const claims = 92
+
+// untested stands under Open where nothing else does and no test names the claim.
+const untested = "not met yet: a test of its own"
+
+// row is a line of the table in docs/security.md.
+type row struct {
+	claim, statement, tests, open string
+}
+
+func (r row) String() string {
+	return fmt.Sprintf("| %s | %s | %s | %s |", r.claim, r.statement, r.tests, r.open)
+}
+
+func TestSecurityListsEachClaimAndItsTests(t *testing.T) {
+	file := filepath.Join(root, "docs", "security.md")
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proofs := findProofs(t)
+	lines := strings.Split(string(raw), "\n")
+	next := 1
+	for i, line := range lines {
+		r, ok := parseRow(line)
+		if !ok {
+			continue
+		}
+		if want := "C" + strconv.Itoa(next); r.claim != want {
+			t.Errorf("line %d is about %s, want %s", i+1, r.claim, want)
+		}
+		next++
+		want := r
+		want.tests = strings.Join(slices.Sorted(maps.Keys(proofs[r.claim])), "<br>")
+		if want.tests == "" && r.open == "" {
+			want.open = untested
+		} else if want.tests != "" && r.open == untested {
+			want.open = ""
+		}
+		switch {
+		case want.tests != "" && strings.HasPrefix(r.open, "out of scope"):
+			t.Errorf("%s is out of scope and has tests: %s", r.claim, want.tests)
+		case *update:
+			lines[i] = want.String()
+		case r != want:
+			t.Errorf("%s: the tests that name it differ from those listed; run go test ./test/docs -update (-listed +found):\n%s",
+				r.claim, cmp.Diff(strings.Split(r.tests, "<br>"), strings.Split(want.tests, "<br>")))
+		}
+		delete(proofs, r.claim)
+	}
+	if next != claims+1 {
+		t.Errorf("the table has %d claims, want %d", next-1, claims)
+	}
+	for claim, tests := range proofs {
+		t.Errorf("there is no claim %s; named by %v", claim, slices.Sorted(maps.Keys(tests)))
+	}
+	if *update && !t.Failed() {
+		if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var (
+	rowLine     = regexp.MustCompile(`^\| (C\d+) \|`)
+	openSayings = regexp.MustCompile(`^(not met yet: .+|out of scope: .+)?$`)
+)
+
+func parseRow(line string) (row, bool) {
+	if !rowLine.MatchString(line) {
+		return row{}, false
+	}
+	cells := strings.Split(strings.Trim(line, "|"), "|")
+	if len(cells) != 4 {
+		return row{claim: strings.TrimSpace(cells[0])}, true
+	}
+	for i := range cells {
+		cells[i] = strings.TrimSpace(cells[i])
+	}
+	r := row{claim: cells[0], statement: cells[1], tests: cells[2], open: cells[3]}
+	return r, openSayings.MatchString(r.open)
+}
+
+// findProofs maps each claim to the tests that name it, called by folder and name.
+func findProofs(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	folders := map[string]functions{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		folder := filepath.Dir(path)
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+			return filepath.SkipDir
+		case !strings.HasSuffix(path, "_test.go") && (!strings.HasSuffix(path, ".go") || !strings.HasSuffix(folder, "test")):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		if folders[folder] == nil {
+			folders[folder] = functions{}
+		}
+		folders[folder].add(file)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	proofs := map[string]map[string]bool{}
+	for folder, all := range folders {
+		name, err := filepath.Rel(root, folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for test := range all {
+			// What a package of test support offers, such as the suite that every
+			// store passes, is called by tests alone.
+			if !testName.MatchString(test) && (!strings.HasSuffix(folder, "test") || !ast.IsExported(test)) {
+				continue
+			}
+			for claim := range all.namedBy(test, map[string]bool{}) {
+				if proofs[claim] == nil {
+					proofs[claim] = map[string]bool{}
+				}
+				proofs[claim][filepath.ToSlash(name)+"."+test] = true
+			}
+		}
+	}
+	return proofs
+}
+
+var (
+	claimInComment = regexp.MustCompile(`\bC\d{1,2}\b`)
+	claimsAtHead   = regexp.MustCompile("^[\"`](C\\d{1,2}\\b[ ,]*)+")
+	testName       = regexp.MustCompile(`^(Test|Fuzz|Benchmark)[A-Z]`)
+)
+
+// functions are those of one package, by name, methods included.
+type functions map[string]*function
+
+// function is what one function says and uses.
+type function struct {
+	claims []string
+	uses   []string
+}
+
+// add notes the functions of a file. A claim is named in the doc comment, in a
+// comment inside, or at the head of a string inside (the reason of a table's row).
+func (fs functions) add(file *ast.File) {
+	for _, decl := range file.Decls {
+		f, ok := decl.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		noted := &function{}
+		from := f.Pos()
+		if f.Doc != nil {
+			from = f.Doc.Pos()
+		}
+		for _, group := range file.Comments {
+			if group.Pos() >= from && group.End() <= f.End() {
+				for _, comment := range group.List {
+					noted.claims = append(noted.claims, claimInComment.FindAllString(comment.Text, -1)...)
+				}
+			}
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BasicLit:
+				if n.Kind == token.STRING {
+					noted.claims = append(noted.claims, claimInComment.FindAllString(claimsAtHead.FindString(n.Value), -1)...)
+				}
+			case *ast.Ident:
+				noted.uses = append(noted.uses, n.Name)
+			}
+			return true
+		})
+		fs[f.Name.Name] = noted
+	}
+}
+
+// namedBy are the claims that the function names, or a helper that it uses does.
+func (fs functions) namedBy(name string, seen map[string]bool) map[string]bool {
+	claims := map[string]bool{}
+	f := fs[name]
+	if f == nil || seen[name] {
+		return claims
+	}
+	seen[name] = true
+	for _, claim := range f.claims {
+		claims[claim] = true
+	}
+	for _, used := range f.uses {
+		if !testName.MatchString(used) {
+			maps.Copy(claims, fs.namedBy(used, seen))
+		}
+	}
+	return claims
+}
