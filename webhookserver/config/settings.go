@@ -78,7 +78,8 @@ type File struct {
 
 // Channel is one chat channel and everything the server needs to serve it.
 type Channel struct {
-	// UID of the ChannelLink: the audience of admin requests and the channel's key in the store.
+	// UID of the ChannelLink: the audience of admin requests. It is not the channel's key in the store, because links
+	// outlive the object: platform and page id are (link.NewChannelID).
 	UID       string `json:"uid"`
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
