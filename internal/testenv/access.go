@@ -51,7 +51,7 @@ func (e *Environment) createUntilEnd(tb testing.TB, obj client.Object) {
 		tb.Fatalf("create %T: %v", obj, err)
 	}
 	tb.Cleanup(func() {
-		if err := client.IgnoreNotFound(e.Client.Delete(context.Background(), obj)); err != nil {
+		if err := client.IgnoreNotFound(e.Client.Delete(context.WithoutCancel(tb.Context()), obj)); err != nil {
 			tb.Errorf("delete %T %s: %v", obj, obj.GetName(), err)
 		}
 	})

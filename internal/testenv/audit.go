@@ -104,7 +104,7 @@ func (e *Environment) passMark(tb testing.TB) {
 	if err != nil {
 		tb.Fatalf("mark the audit log: %v", err)
 	}
-	ctx := context.Background() // recordings are also read in cleanups
+	ctx := context.WithoutCancel(tb.Context()) // recordings are also read in cleanups
 	if err := c.Get(ctx, client.ObjectKey{Name: "default"}, &corev1.Namespace{}); err != nil {
 		tb.Fatalf("mark the audit log: %v", err)
 	}

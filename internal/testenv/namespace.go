@@ -36,7 +36,7 @@ func (e *Environment) Namespace(tb testing.TB) string {
 		tb.Fatalf("create a namespace: %v", err)
 	}
 	tb.Cleanup(func() {
-		ctx := context.Background() // the test's own is done by now
+		ctx := context.WithoutCancel(tb.Context()) // the test's own is done by now
 		for _, list := range []client.ObjectList{&v1alpha1.ChannelLinkList{}, &v1alpha1.AccountUnlinkList{}} {
 			if err := e.removeAll(ctx, ns.Name, list); err != nil {
 				tb.Errorf("clean up namespace %s: %v", ns.Name, err)

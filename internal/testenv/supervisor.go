@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,8 @@ func startSupervisor() (*supervisor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the control plane's folder: %w", err)
 	}
-	shell := exec.Command("/bin/sh", "-c", supervisorScript, "testenv-supervisor", dir)
+	// No context may end the shell: it is the one that cleans up after all others.
+	shell := exec.CommandContext(context.Background(), "/bin/sh", "-c", supervisorScript, "testenv-supervisor", dir) //nolint:gosec // a constant script, a folder as its parameter
 	pipe, err := shell.StdinPipe()
 	if err == nil {
 		// A process group of its own: an interrupt typed at the terminal must not end the shell before its work.

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -76,7 +76,7 @@ func TestUserMayDoWhatIsGranted(t *testing.T) {
 		t.Fatalf("before the grant: %v", err)
 	}
 	env.Grant(t, "alice", namespace, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"list"}})
-	NewWithT(t).Eventually(list).Should(Succeed()) // the authorizer learns of the role by a watch
+	gomega.NewWithT(t).Eventually(list).Should(gomega.Succeed()) // the authorizer learns of the role by a watch
 	if err := alice.List(t.Context(), &corev1.ConfigMapList{}); !apierrors.IsForbidden(err) {
 		t.Errorf("outside the namespace: %v", err)
 	}
@@ -148,7 +148,7 @@ func TestInstallCRDsForOneTest(t *testing.T) {
 		t.Fatalf("installed: %v", err)
 	}
 	remove()
-	NewWithT(t).Eventually(func() bool { return meta.IsNoMatchError(gateways()) }, "30s").Should(BeTrue())
+	gomega.NewWithT(t).Eventually(func() bool { return meta.IsNoMatchError(gateways()) }, "30s").Should(gomega.BeTrue())
 }
 
 func TestOptionsReachTheAPIServer(t *testing.T) {
@@ -160,7 +160,7 @@ func TestOptionsReachTheAPIServer(t *testing.T) {
 
 // A test binary that is killed leaves no API server, no etcd and no files behind.
 func TestProgramsEndWithTheTest(t *testing.T) {
-	g := NewWithT(t)
+	g := gomega.NewWithT(t)
 	dir := t.TempDir()
 	orphan := exec.Command(os.Args[0])
 	orphan.Env = append(os.Environ(), orphanVariable+"="+dir, "TMPDIR="+dir)
@@ -185,9 +185,9 @@ func TestProgramsEndWithTheTest(t *testing.T) {
 	}
 	_ = orphan.Wait() // it was killed
 	for _, pid := range pids {
-		g.Eventually(func() error { return syscall.Kill(pid, 0) }, "30s").Should(MatchError(syscall.ESRCH))
+		g.Eventually(func() error { return syscall.Kill(pid, 0) }, "30s").Should(gomega.MatchError(syscall.ESRCH))
 	}
-	g.Eventually(func() ([]string, error) { return filepath.Glob(filepath.Join(dir, "channellink-testenv-*")) }, "30s").Should(BeEmpty())
+	g.Eventually(func() ([]string, error) { return filepath.Glob(filepath.Join(dir, "channellink-testenv-*")) }, "30s").Should(gomega.BeEmpty())
 }
 
 // beOrphaned starts an Environment, prints the process ids of its programs and waits for its end.
@@ -207,8 +207,8 @@ func beOrphaned(dir string) int {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		fmt.Print(strings.TrimSpace(string(pid)), " ")
+		fmt.Fprint(os.Stdout, strings.TrimSpace(string(pid)), " ")
 	}
-	fmt.Println()
+	fmt.Fprintln(os.Stdout)
 	select {}
 }
