@@ -1,0 +1,85 @@
+package link
+
+import (
+	"context"
+	"time"
+)
+
+// Outcome says what a confirmation or a user's own unlink did.
+type Outcome string
+
+// The outcomes.
+const (
+	// Activated: the pending link is active now; an earlier one of the same chat user is replaced.
+	Activated Outcome = "activated"
+	// Removed: the link is gone.
+	Removed Outcome = "removed"
+	// Burnt: the code was for another user, or the platform said no; it will confirm nothing any more.
+	Burnt Outcome = "burnt"
+	// Repeated: this event, or one that says the same, has been taken before.
+	Repeated Outcome = "repeated"
+	// Outdated: a later event about the same chat user has been taken; by its own time this one comes too late.
+	Outdated Outcome = "outdated"
+	// Unknown: no pending link has that code, or no link has that user.
+	Unknown Outcome = "unknown"
+	// Late: the event's own time lies outside the pending link's window.
+	Late Outcome = "late"
+)
+
+// Confirmation is what a platform says of one pending link, already verified: a signed event, or BotBonnie's own record.
+type Confirmation struct {
+	Channel ChannelID
+	// Event identifies the event for de-duplication; empty for what is no event.
+	Event string
+	Code  CodeHash
+	// UserID is the chat user that the platform names. Empty when the platform said no.
+	UserID string
+	// OK is false when the platform refused the link: the code is burnt.
+	OK bool
+	// At is the event's own time.
+	At time.Time
+}
+
+// Unlink is a chat user's own unlinking, already verified, or the bot's on the user's word.
+type Unlink struct {
+	Channel ChannelID
+	Event   string
+	UserID  string
+	// At is the event's own time: a link that is younger stays.
+	At time.Time
+	// By and Why are for the audit trail.
+	By, Why string
+}
+
+// LinkStore keeps links. Each method is one transaction, and an event is recorded in the transaction that carries out what
+// it says: an event whose effect failed is taken again when the platform sends it again.
+type LinkStore interface {
+	// Confirm activates the pending link that the code names, and no other, when the user is the one it is for (or it is
+	// for nobody in particular) and the event's time lies within its window. A different user, or OK false, burns the
+	// code. An active link of the chat user is replaced and audited unless it is younger by its own time.
+	Confirm(ctx context.Context, c Confirmation, now time.Time) (Outcome, error)
+	// Unlink removes the chat user's link, unless it is younger than the event.
+	Unlink(ctx context.Context, u Unlink, now time.Time) (Outcome, error)
+	// ActiveLink returns the chat user's active link, or [ErrNotFound]. notBefore is the oldest LinkedAt that counts
+	// (linking.maxAge); zero: any.
+	ActiveLink(ctx context.Context, channel ChannelID, userID string, notBefore time.Time) (Link, error)
+	// LinkByCode returns the link of that code in any state, or [ErrNotFound].
+	LinkByCode(ctx context.Context, channel ChannelID, code CodeHash) (Link, error)
+	// PendingLinks returns the channel's pending links whose window is open at now, oldest first, at most limit.
+	PendingLinks(ctx context.Context, channel ChannelID, now time.Time, limit int) ([]Link, error)
+	// CountLinks counts the channel's links by state.
+	CountLinks(ctx context.Context, channel ChannelID) (map[State]int64, error)
+	// Links calls fn with every active link of the channel in the order of UserID, from after on, until fn returns an
+	// error, which it returns.
+	Links(ctx context.Context, channel ChannelID, after string, fn func(Link) error) error
+	// Import stores active links as they are, replacing those of the same chat user that are older.
+	Import(ctx context.Context, links []Link, now time.Time) (stored int, err error)
+	// Expired returns, once each, the pending links whose window has closed unconfirmed since they were last asked for:
+	// what ConfirmationSeen and its Event are made of.
+	Expired(ctx context.Context, channel ChannelID, now time.Time) (int64, error)
+	// Confirmations tells whether a platform has ever confirmed a link of the channel, and when last.
+	Confirmations(ctx context.Context, channel ChannelID) (last time.Time, ever bool, err error)
+	// Sweep removes what is over: expired sessions, pending links after PendingKept, event records after 7 days, audit
+	// rows after their retention. It takes small bites, so that it never holds others up.
+	Sweep(ctx context.Context, now time.Time, auditRetention time.Duration) error
+}
