@@ -104,8 +104,13 @@ func (a *Applier) Apply(ctx context.Context, config runtime.ApplyConfiguration, 
 		return Unchanged, fmt.Errorf("reading %s %q: %w", want.GetKind(), want.GetName(), err)
 	case !owned(live):
 		return Unchanged, foreign(want, live)
-	case live.Annotations[a.HashAnnotation] == hash:
-		return Unchanged, nil
+	case live.Annotations[a.HashAnnotation] != hash:
+		return Updated, a.write(ctx, want)
+	}
+	// It was written already: the cache lags behind, or somebody took away the label by which the cache selects.
+	same, err := includesMetadata(live, want)
+	if err != nil || same {
+		return Unchanged, err
 	}
 	return Updated, a.write(ctx, want)
 }
