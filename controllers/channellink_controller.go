@@ -56,6 +56,8 @@ type ChannelLinkReconciler struct {
 	Operator desired.Operator
 	// SharedHosts lets ChannelLinks of several namespaces share one host.
 	SharedHosts bool
+
+	grants grants
 }
 
 // Reconcile is one pass over one ChannelLink. What a person has to mend becomes a condition and no error; what the world
@@ -63,8 +65,9 @@ type ChannelLinkReconciler struct {
 func (r *ChannelLinkReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	link := &v1alpha1.ChannelLink{}
 	if err := r.Client.Get(ctx, req.NamespacedName, link); err != nil {
-		r.Poller.Forget(req.NamespacedName)
-		r.Statuses.Forget(req.NamespacedName)
+		if apierrors.IsNotFound(err) {
+			r.forget(req.NamespacedName)
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if link.DeletionTimestamp != nil {
@@ -83,6 +86,13 @@ func (r *ChannelLinkReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		problem, result, err = judge(link, err)
 	}
 	return result, err
+}
+
+// forget drops all that is kept of a ChannelLink that is gone.
+func (r *ChannelLinkReconciler) forget(key types.NamespacedName) {
+	r.Poller.Forget(key)
+	r.Statuses.Forget(key)
+	r.grants.forget(key)
 }
 
 // carryOut does the steps that need the spec to be good.

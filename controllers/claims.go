@@ -1,10 +1,10 @@
 package controllers
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -42,8 +42,9 @@ func served(link *v1alpha1.ChannelLink, service *corev1.Service) (claim, bool) {
 	return claimOf(link.Spec.Platform, link.Spec.PageID, publicURL), publicURL != ""
 }
 
-// overlap says how two claims collide; empty if they do not.
-func (c claim) overlap(other claim) string {
+// collision says how two claims collide; empty if they do not. Claims of different namespaces may not share a host,
+// because one origin is one trust domain, unless sharedHosts.
+func (c claim) collision(other claim, sameNamespace, sharedHosts bool) string {
 	switch {
 	case c.page == other.page:
 		return "the same page"
@@ -51,139 +52,101 @@ func (c claim) overlap(other claim) string {
 		return ""
 	case strings.HasPrefix(c.path, other.path), strings.HasPrefix(other.path, c.path):
 		return "an overlapping publicURL"
+	case !sameNamespace && !sharedHosts:
+		return "the same host in another namespace"
 	default:
 		return ""
 	}
 }
 
-// Indexes over ChannelLinks and their Services.
-const (
-	indexPage      = "claim.page"
-	indexHost      = "claim.host"
-	indexBase      = "names.base"
-	indexAppSecret = "messenger.appSecretRef"
-)
-
-// claim returns a problem if another ChannelLink has a better right to the page, the public URL or the host. The right
-// belongs to the one that serves it already, then to the older one, then to the smaller UID.
-func (r *ChannelLinkReconciler) claim(ctx context.Context, link *v1alpha1.ChannelLink) error {
-	mine := wanted(link)
-	rivals, err := r.rivals(ctx, mine)
-	if err != nil {
-		return err
-	}
-	own := rivals[link.UID]
-	serving := own.serves && own.served == mine
-	delete(rivals, link.UID)
-
-	for _, rival := range rivals {
-		what := r.collision(mine, link, rival)
-		if what == "" {
-			continue
-		}
-		if !rival.beats(link, serving, mine) {
-			continue
-		}
-		return refuse(v1alpha1.ReasonConflict, conflictMessage(link, rival.link, what))
-	}
-	return nil
+// claimant is a ChannelLink with what it claims.
+type claimant struct {
+	link  *v1alpha1.ChannelLink
+	wants claim
+	// holds are the claims that it serves, or is about to: at most that of its Service, and the one it was granted.
+	holds []claim
 }
 
-// collision says how the claim collides with what the rival wants or still serves.
-func (r *ChannelLinkReconciler) collision(mine claim, link *v1alpha1.ChannelLink, other rival) string {
-	theirs := []claim{other.wants}
-	if other.serves {
-		theirs = append(theirs, other.served)
-	}
-	for _, c := range theirs {
-		if what := mine.overlap(c); what != "" {
-			return what
+// yields tells whether the claimant may not have what it wants because of the other, and how the two collide. A claim
+// belongs to the one that holds it already, then to the older one, then to the smaller UID. Of two claimants that want
+// colliding claims, exactly one yields; both do if each holds what the other wants, for then neither is free.
+func (a claimant) yields(b claimant, sharedHosts bool) (how string, yields bool) {
+	collide := func(ours, theirs []claim) string {
+		for _, x := range ours {
+			for _, y := range theirs {
+				if how := x.collision(y, a.link.Namespace == b.link.Namespace, sharedHosts); how != "" {
+					return how
+				}
+			}
 		}
-		if c.host == mine.host && other.link.Namespace != link.Namespace && !r.SharedHosts {
-			return "the same host in another namespace"
-		}
+		return ""
 	}
-	return ""
+	weWant, theyWant := []claim{a.wants}, []claim{b.wants}
+	theyHold, weHold := collide(weWant, b.holds), collide(a.holds, theyWant)
+	switch {
+	case theyHold == "" && weHold == "":
+		how = collide(weWant, theyWant)
+		return how, how != "" && older(b.link, a.link)
+	case theyHold == "":
+		return "", false
+	case weHold != "" && collide(a.holds, b.holds) != "":
+		return theyHold, older(b.link, a.link)
+	default:
+		return theyHold, true
+	}
 }
 
-// rival is a ChannelLink whose claim may collide.
-type rival struct {
-	link   *v1alpha1.ChannelLink
-	wants  claim
-	served claim
-	serves bool
+// older tells whether a came before b; two of the same second go by their UIDs.
+func older(a, b *v1alpha1.ChannelLink) bool {
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.UID < b.UID
 }
 
-// beats tells whether the rival's right is better than that of a link that serves its claim already, or not.
-func (o rival) beats(link *v1alpha1.ChannelLink, serving bool, mine claim) bool {
-	theyServe := o.serves && (o.served.page == mine.page || o.served.host == mine.host)
-	if theyServe != serving {
-		return theyServe
-	}
-	theirs, ours := o.link.CreationTimestamp, link.CreationTimestamp
-	if !theirs.Equal(&ours) {
-		return theirs.Before(&ours)
-	}
-	return o.link.UID < link.UID
-}
-
-func conflictMessage(link, other *v1alpha1.ChannelLink, what string) string {
+func conflictMessage(link, other *v1alpha1.ChannelLink, how string) string {
 	who := "A ChannelLink of another namespace"
 	if other.Namespace == link.Namespace {
 		who = fmt.Sprintf("ChannelLink %q", other.Name)
 	}
-	return fmt.Sprintf("%s has %s and the older right to it: change this one, or delete that one and this one takes over", who, what)
+	return fmt.Sprintf("%s has %s and the better right to it: change this one, or delete that one and this one takes over", who, how)
 }
 
-// rivals finds every ChannelLink that wants or serves something on the same page or host, by UID. The list may hold the
-// claimant itself. Its links are the cache's own: they must not be changed.
-func (r *ChannelLinkReconciler) rivals(ctx context.Context, c claim) (map[types.UID]rival, error) {
-	found := map[types.UID]rival{}
-	for _, match := range []client.MatchingFields{{indexPage: c.page}, {indexHost: c.host}} {
-		var links v1alpha1.ChannelLinkList
-		if err := r.Client.List(ctx, &links, match, client.UnsafeDisableDeepCopy); err != nil {
-			return nil, fmt.Errorf("listing ChannelLinks: %w", err)
-		}
-		for i := range links.Items {
-			link := &links.Items[i]
-			found[link.UID] = rival{link: link, wants: wanted(link)}
-		}
-	}
-	var services corev1.ServiceList
-	if err := r.Client.List(ctx, &services, client.MatchingFields{indexHost: c.host}, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, fmt.Errorf("listing Services: %w", err)
-	}
-	for i := range services.Items {
-		if err := r.addServed(ctx, found, &services.Items[i]); err != nil {
-			return nil, err
-		}
-	}
-	return found, nil
+// grants are the claims that this process has granted. The cache shows a server's Service only some time after it was
+// made; without this memory two workers could grant colliding claims to two ChannelLinks of the same second. At the start
+// it is empty and the cache is complete.
+type grants struct {
+	// deciding is held from looking at the rivals until the claim is granted.
+	deciding sync.Mutex
+
+	mu     sync.Mutex
+	claims map[types.NamespacedName]grant
 }
 
-// addServed notes what the Service serves with the ChannelLink that it belongs to; one that is gone has no claim.
-func (r *ChannelLinkReconciler) addServed(ctx context.Context, found map[types.UID]rival, service *corev1.Service) error {
-	owner, err := r.ownerOf(ctx, service)
-	if err != nil || owner == nil || !belongsTo(owner)(service) {
-		return err
-	}
-	c, ok := served(owner, service)
-	if !ok {
-		return nil
-	}
-	entry := found[owner.UID]
-	entry.link, entry.wants, entry.served, entry.serves = owner, wanted(owner), c, true
-	found[owner.UID] = entry
-	return nil
+type grant struct {
+	uid   types.UID
+	claim claim
 }
 
-// ownerOf is the ChannelLink whose child the object is by name and namespace, or nil.
-func (r *ChannelLinkReconciler) ownerOf(ctx context.Context, object client.Object) (*v1alpha1.ChannelLink, error) {
-	var owners v1alpha1.ChannelLinkList
-	err := r.Client.List(ctx, &owners, client.InNamespace(object.GetNamespace()),
-		client.MatchingFields{indexBase: object.GetLabels()[names.LabelInstance]}, client.UnsafeDisableDeepCopy)
-	if err != nil || len(owners.Items) == 0 {
-		return nil, err
+// has tells whether the ChannelLink was granted what it wants.
+func (g *grants) has(link *v1alpha1.ChannelLink) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.claims[client.ObjectKeyFromObject(link)] == grant{link.UID, wanted(link)}
+}
+
+func (g *grants) give(link *v1alpha1.ChannelLink) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.claims == nil {
+		g.claims = map[types.NamespacedName]grant{}
 	}
-	return &owners.Items[0], nil
+	g.claims[client.ObjectKeyFromObject(link)] = grant{link.UID, wanted(link)}
+}
+
+// forget drops what is kept of a ChannelLink that is gone.
+func (g *grants) forget(key types.NamespacedName) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.claims, key)
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,13 +26,9 @@ type neighbours struct{ client.Reader }
 
 var _ handler.EventHandler = neighbours{}
 
-// Create enqueues siblings alone. A new ChannelLink takes no claim away from one that is there.
-func (n neighbours) Create(ctx context.Context, e event.CreateEvent, q requestQueue) {
-	if e.IsInInitialList {
-		return // everybody is reconciled anyway
-	}
-	n.siblings(ctx, e.Object.(*v1alpha1.ChannelLink), q)
-}
+// Create does nothing. A new ChannelLink takes no claim away from one that is there, and is a sibling only when it has a
+// Service.
+func (n neighbours) Create(context.Context, event.CreateEvent, requestQueue) {}
 
 // Update enqueues the neighbours by the old and by the new spec.
 func (n neighbours) Update(ctx context.Context, e event.UpdateEvent, q requestQueue) {
@@ -83,42 +80,58 @@ func (n neighbours) enqueue(ctx context.Context, q requestQueue, which ...client
 	}
 }
 
-// freedClaims enqueues, when a Service's public URL changes or the Service goes, those that claim what was served there.
-type freedClaims struct{ neighbours }
+// servedNeighbours does the same when a ChannelLink's Service changes: it shows what is served, and it is where siblings
+// send what is meant for others.
+type servedNeighbours struct{ neighbours }
 
-// Create does nothing: a server that begins to serve frees nothing.
-func (freedClaims) Create(context.Context, event.CreateEvent, requestQueue) {}
-
-// Update enqueues the claimants of the URL that is served no more.
-func (f freedClaims) Update(ctx context.Context, e event.UpdateEvent, q requestQueue) {
-	was, is := e.ObjectOld.GetAnnotations()[names.AnnotationPublicURL], e.ObjectNew.GetAnnotations()[names.AnnotationPublicURL]
-	if was != is {
-		f.enqueue(ctx, q, client.MatchingFields{indexHost: claimOf("", "", was).host})
+// Create enqueues the siblings of the ChannelLink that has a Service now.
+func (s servedNeighbours) Create(ctx context.Context, e event.CreateEvent, q requestQueue) {
+	if !e.IsInInitialList { // else everybody is reconciled anyway
+		s.siblingsOf(ctx, e.Object, q)
 	}
 }
 
-// Delete enqueues the claimants of the URL that is served no more.
-func (f freedClaims) Delete(ctx context.Context, e event.DeleteEvent, q requestQueue) {
+// Update enqueues the claimants of the URL that is served no more.
+func (s servedNeighbours) Update(ctx context.Context, e event.UpdateEvent, q requestQueue) {
+	was, is := e.ObjectOld.GetAnnotations()[names.AnnotationPublicURL], e.ObjectNew.GetAnnotations()[names.AnnotationPublicURL]
+	if was != is {
+		s.claimants(ctx, claimOf("", "", was), q)
+	}
+}
+
+// Delete enqueues the claimants of the URL that is served no more, and the siblings.
+func (s servedNeighbours) Delete(ctx context.Context, e event.DeleteEvent, q requestQueue) {
 	if was := e.Object.GetAnnotations()[names.AnnotationPublicURL]; was != "" {
-		f.enqueue(ctx, q, client.MatchingFields{indexHost: claimOf("", "", was).host})
+		s.claimants(ctx, claimOf("", "", was), q)
+	}
+	s.siblingsOf(ctx, e.Object, q)
+}
+
+func (s servedNeighbours) siblingsOf(ctx context.Context, service client.Object, q requestQueue) {
+	if service.GetAnnotations()[names.AnnotationPublicURL] == "" {
+		return // the Service of the admin port
+	}
+	owner, err := ownerOf(ctx, s, service)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Could not find the ChannelLink of a Service", "service", client.ObjectKeyFromObject(service))
+		return
+	}
+	if owner != nil {
+		s.siblings(ctx, owner, q)
 	}
 }
 
 // parents maps a child object to its ChannelLink by namespace and instance label. Not by ownerReference: a volume has none.
 func parents(reader client.Reader) handler.MapFunc {
 	return func(ctx context.Context, object client.Object) []reconcile.Request {
-		var links v1alpha1.ChannelLinkList
-		err := reader.List(ctx, &links, client.InNamespace(object.GetNamespace()),
-			client.MatchingFields{indexBase: object.GetLabels()[names.LabelInstance]}, client.UnsafeDisableDeepCopy)
+		owner, err := ownerOf(ctx, reader, object)
 		if err != nil {
 			log.FromContext(ctx).Error(err, "Could not find the ChannelLink of an object", "object", client.ObjectKeyFromObject(object))
+		}
+		if owner == nil {
 			return nil
 		}
-		requests := make([]reconcile.Request, 0, 1)
-		for i := range links.Items {
-			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&links.Items[i])})
-		}
-		return requests
+		return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(owner)}}
 	}
 }
 
@@ -147,17 +160,31 @@ func indexServedHost(o client.Object) []string {
 	return []string{claimOf("", "", publicURL).host}
 }
 
-// wakeUp lets others than the watches enqueue ChannelLinks.
-type wakeUp struct{ queue requestQueue }
+// wakeUp lets others than the watches enqueue ChannelLinks. Until the controller has started it does nothing: every
+// ChannelLink is reconciled at the start anyway.
+type wakeUp struct {
+	mu    sync.Mutex
+	queue requestQueue
+}
 
 // Start is called by the controller with its queue, before it reconciles anything.
 func (w *wakeUp) Start(_ context.Context, queue requestQueue) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.queue = queue
 	return nil
 }
 
-func (w *wakeUp) one(key types.NamespacedName) {
-	if w.queue != nil {
-		w.queue.Add(reconcile.Request{NamespacedName: key})
+// with calls the function with the queue, if there is one.
+func (w *wakeUp) with(enqueue func(requestQueue)) {
+	w.mu.Lock()
+	queue := w.queue
+	w.mu.Unlock()
+	if queue != nil {
+		enqueue(queue)
 	}
+}
+
+func (w *wakeUp) one(key types.NamespacedName) {
+	w.with(func(q requestQueue) { q.Add(reconcile.Request{NamespacedName: key}) })
 }

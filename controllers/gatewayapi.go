@@ -9,6 +9,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
@@ -45,16 +46,36 @@ func (g *GatewayAPI) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 
 	if served {
-		if err := g.Watch(); err != nil {
-			return ctrl.Result{}, fmt.Errorf("watching HTTPRoutes: %w", err)
-		}
-	} else if err := g.Cache.RemoveInformer(ctx, &gatewayv1.HTTPRoute{}); err != nil {
-		return ctrl.Result{}, fmt.Errorf("ending the watch of HTTPRoutes: %w", err)
+		err = g.begin(ctx)
+	} else {
+		err = g.end(ctx)
 	}
-	g.available.Store(served)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	log.FromContext(ctx).Info("The Gateway API has come or gone", "available", served)
 	g.Changed()
 	return ctrl.Result{}, nil
+}
+
+// begin fills the cache before anybody may read from it.
+func (g *GatewayAPI) begin(ctx context.Context) error {
+	if _, err := g.Cache.GetInformer(ctx, &gatewayv1.HTTPRoute{}); err != nil {
+		return fmt.Errorf("listing HTTPRoutes: %w", err)
+	}
+	if err := g.Watch(); err != nil {
+		return fmt.Errorf("watching HTTPRoutes: %w", err)
+	}
+	g.available.Store(true)
+	return nil
+}
+
+func (g *GatewayAPI) end(ctx context.Context) error {
+	g.available.Store(false)
+	if err := g.Cache.RemoveInformer(ctx, &gatewayv1.HTTPRoute{}); err != nil {
+		return fmt.Errorf("ending the watch of HTTPRoutes: %w", err)
+	}
+	return nil
 }
 
 // serves tells whether the definition is established and serves the version that is written here.
@@ -78,5 +99,6 @@ func (g *GatewayAPI) setup(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("gatewayapi").
 		For(&apiextensionsv1.CustomResourceDefinition{}).
+		WithOptions(controller.Options{ReconciliationTimeout: passTimeout}).
 		Complete(g)
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -35,6 +36,9 @@ const (
 	// keySuffix ends the Secret's keys; before it stands when the signing key was made, in Unix seconds.
 	keySuffix = ".pem"
 )
+
+// errKeys marks a Secret whose keys cannot be used.
+var errKeys = errors.New("the operator's signing keys cannot be used")
 
 // Keyring holds the keys with which the operator signs its requests to servers. They are kept in one Secret of the
 // operator's own namespace, the only one that it may read.
@@ -225,15 +229,15 @@ func parseKeys(secret *corev1.Secret) ([]signingKey, error) {
 	for name, data := range secret.Data {
 		seconds, err := strconv.ParseInt(strings.TrimSuffix(name, keySuffix), 10, 64)
 		if err != nil || !strings.HasSuffix(name, keySuffix) {
-			return nil, fmt.Errorf("key %q of Secret %q is not a signing key (want the time in Unix seconds and %s): remove it", name, secret.Name, keySuffix)
+			return nil, fmt.Errorf("%w: key %q of Secret %q is not named by the time in Unix seconds and %s: remove it", errKeys, name, secret.Name, keySuffix)
 		}
 		key, err := adminapi.DecodePrivateKey(data)
 		if err != nil {
-			return nil, fmt.Errorf("key %q of Secret %q: %w", name, secret.Name, err)
+			return nil, fmt.Errorf("%w: key %q of Secret %q: %w", errKeys, name, secret.Name, err)
 		}
 		signer, err := adminapi.NewSigner(key)
 		if err != nil {
-			return nil, fmt.Errorf("key %q of Secret %q: %w", name, secret.Name, err)
+			return nil, fmt.Errorf("%w: key %q of Secret %q: %w", errKeys, name, secret.Name, err)
 		}
 		keys = append(keys, signingKey{made: time.Unix(seconds, 0), signer: signer, key: key})
 	}

@@ -30,11 +30,16 @@ func (l *Lease) Update(ctx context.Context, record resourcelock.LeaderElectionRe
 	return l.note(record, func() error { return l.Interface.Update(ctx, record) })
 }
 
-// note keeps the time before the write: others count the lease from when they see it, which is later.
+// note keeps the time before the write: others count the lease from when they see it, which is later. A lease that is
+// given up is not held any more from before the write on, because another may lead right after it.
 func (l *Lease) note(record resourcelock.LeaderElectionRecord, write func() error) error {
+	if record.HolderIdentity != l.Identity() {
+		l.renewed.Store(nil)
+		return write()
+	}
 	before := time.Now()
 	err := write()
-	if err == nil && record.HolderIdentity == l.Identity() {
+	if err == nil {
 		l.renewed.Store(&before)
 	}
 	return err

@@ -24,6 +24,7 @@ import (
 func (r *ChannelLinkReconciler) observe(ctx context.Context, link *v1alpha1.ChannelLink, problem *status.Problem) (seen status.Observed, known bool, err error) {
 	seen = status.Observed{
 		Problem:  problem,
+		Applied:  problem == nil && !suspended(link),
 		Selector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: names.Selector(link)}),
 	}
 	key := childKey(link, names.Base(link))
@@ -59,15 +60,19 @@ func (r *ChannelLinkReconciler) child(ctx context.Context, link *v1alpha1.Channe
 	return belongsTo(link)(object), nil
 }
 
-// server gives the last answer of the ChannelLink's server, and has the poller ask again soon unless all was well.
+// server gives the last answer of the ChannelLink's server, and has the poller ask it.
 func (r *ChannelLinkReconciler) server(link *v1alpha1.ChannelLink, deployment *appsv1.Deployment) (server status.Server, known bool) {
 	key := client.ObjectKeyFromObject(link)
 	if deployment == nil || deployment.Status.Replicas == 0 {
 		r.Poller.Forget(key)
 		return status.Server{Contact: status.NotAsked}, true
 	}
-	r.Poller.Watch(key, adminapi.Target{BaseURL: desired.AdminURL(link), Audience: string(link.UID)},
-		meta.IsStatusConditionTrue(link.Status.Conditions, v1alpha1.ConditionReady))
+	r.Poller.Watch(key, Subject{
+		Target:       adminapi.Target{BaseURL: desired.AdminURL(link), Audience: string(link.UID)},
+		Ready:        meta.IsStatusConditionTrue(link.Status.Conditions, v1alpha1.ConditionReady),
+		SettingsHash: deployment.Spec.Template.Annotations[names.AnnotationSettingsHash],
+		ReadyPods:    deployment.Status.ReadyReplicas,
+	})
 	answer, ok := r.Poller.Answer(key)
 	if !ok {
 		return status.Server{}, false
@@ -153,7 +158,16 @@ func (r *ChannelLinkReconciler) siblings(ctx context.Context, link *v1alpha1.Cha
 	}
 	var urls []string
 	for i := range links.Items {
-		if other := &links.Items[i]; other.UID != link.UID && other.DeletionTimestamp == nil {
+		other := &links.Items[i]
+		if other.UID == link.UID || other.DeletionTimestamp != nil {
+			continue
+		}
+		service, err := r.serviceOf(ctx, other)
+		if err != nil {
+			return nil, err
+		}
+		// One without a Service (its claim is refused, say) could not be reached, and would fail every webhook call.
+		if service != nil {
 			urls = append(urls, desired.ServiceURL(other))
 		}
 	}

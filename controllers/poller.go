@@ -66,10 +66,27 @@ type Poller struct {
 	servers map[types.NamespacedName]*polled
 }
 
+// Subject is what the poller has to know of a ChannelLink to ask its server.
+type Subject struct {
+	Target adminapi.Target
+	// Ready: the ChannelLink is ready, so that its server is asked at the slow pace.
+	Ready bool
+	// SettingsHash and ReadyPods are those of the Deployment. When they change, the server may have news.
+	SettingsHash string
+	ReadyPods    int32
+}
+
+// newsFrom tells whether the server should be asked at once, and not only when it is its turn.
+func (s Subject) newsFrom(before Subject) bool {
+	if s.Ready {
+		before.Ready = true // that it became ready is what its last answer has said
+	}
+	return s != before
+}
+
 // polled is one server that is asked.
 type polled struct {
-	target adminapi.Target
-	ready  bool
+	Subject
 	answer *Answer
 	// failures in a row, and refusals since the last answer.
 	failures, refusals int
@@ -88,19 +105,21 @@ func NewPoller(asker Asker, keys *Keyring, mayAsk func() bool, changed func(type
 	}
 }
 
-// Watch has the server asked from now on. Unless the ChannelLink is ready, it is asked at once.
-func (p *Poller) Watch(key types.NamespacedName, target adminapi.Target, ready bool) {
+// Watch has the server asked from now on: at once if there may be news, and then in its turn.
+func (p *Poller) Watch(key types.NamespacedName, subject Subject) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	server, ok := p.servers[key]
-	if !ok || server.target != target {
-		server = &polled{target: target}
+	if !ok || server.Target != subject.Target {
+		server = &polled{}
 		p.servers[key] = server
 	}
-	server.ready = ready
-	p.mu.Unlock()
-	if !ok || !ready {
+	// Not whenever a ChannelLink that is not ready is reconciled: two pods of different opinion would then be asked in
+	// turns without a pause, each answer leading to the next question.
+	if subject.newsFrom(server.Subject) {
 		p.queue.Add(key)
 	}
+	server.Subject = subject
 }
 
 // Forget stops asking.
@@ -150,13 +169,14 @@ func (p *Poller) ask(ctx context.Context, key types.NamespacedName) {
 		p.mu.Unlock()
 		return
 	}
-	target, keyIDs, refusals := server.target, server.keyIDs, server.refusals
+	target, keyIDs, refusals := server.Target, server.keyIDs, server.refusals
 	p.mu.Unlock()
 
 	var answer adminapi.Status
 	signer, err := p.Keys.SignerFor(ctx, keyIDs, refusals)
 	if err == nil {
 		if !p.MayAsk() {
+			p.queue.AddAfter(key, p.PendingInterval)
 			return
 		}
 		answer, err = p.Asker.Status(ctx, target, signer)
@@ -171,7 +191,7 @@ func (p *Poller) ask(ctx context.Context, key types.NamespacedName) {
 	p.mu.Lock()
 	changed := server.take(answer, err, p.Now())
 	pause := p.PendingInterval
-	if server.ready && server.answer.Contact == status.Answered && server.failures == 0 {
+	if server.Ready && server.answer.Contact == status.Answered && server.failures == 0 {
 		pause = p.ReadyInterval
 	}
 	p.mu.Unlock()

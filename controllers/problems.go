@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ const (
 	// nameConflictRetry is how often an object that is in the way is looked for again. Nothing tells when it goes: the
 	// operator watches its own objects alone.
 	nameConflictRetry = time.Minute
+	// refusedRetry is how often an object that the API server refused as invalid is sent again. Mostly the spec is at
+	// fault, and its change is heard of; where it was an admission policy, nothing tells when that changes.
+	refusedRetry = 5 * time.Minute
 	// predecessorRetry is how soon the objects of an earlier ChannelLink of the same name are looked for again, while
 	// the garbage collector removes them.
 	predecessorRetry = 2 * time.Second
@@ -50,9 +54,9 @@ func judge(link *v1alpha1.ChannelLink, err error) (*status.Problem, ctrl.Result,
 	}
 	problem := unavailable(v1alpha1.ReasonApplyFailed, applyMessage(err))
 	if apierrors.IsInvalid(err) {
-		// The API server refuses an object that the spec shapes (affinity, annotations): trying again changes nothing.
+		// The API server refuses an object that the spec shapes (affinity, annotations).
 		problem.Final = true
-		return problem, ctrl.Result{}, nil
+		return problem, ctrl.Result{RequeueAfter: refusedRetry}, nil
 	}
 	return problem, ctrl.Result{}, err
 }
@@ -90,7 +94,7 @@ func predecessor(link *v1alpha1.ChannelLink, object metav1.Object) bool {
 func applyMessage(err error) string {
 	var answer apierrors.APIStatus
 	if !errors.As(err, &answer) {
-		return "The cluster does not answer"
+		return causeOutsideTheAPI(err)
 	}
 	s := answer.Status()
 	var b strings.Builder
@@ -106,6 +110,17 @@ func applyMessage(err error) string {
 	}
 	b.WriteString("; the operator's log has the details")
 	return b.String()
+}
+
+// causeOutsideTheAPI is the message for an error that is no answer of the API server.
+func causeOutsideTheAPI(err error) string {
+	if errors.Is(err, errKeys) {
+		return "The operator's own signing keys cannot be used; the operator's log has the details"
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return "The cluster does not answer"
+	}
+	return "The operator could not prepare the objects; its log has the details"
 }
 
 func orUnknown(reason string) string {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -24,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -34,8 +36,15 @@ import (
 	"channellink.dev/operator/webhookserver/adminapi"
 )
 
-// Workers is the number of ChannelLinks reconciled at once.
-const Workers = 10
+const (
+	// Workers is the number of ChannelLinks reconciled at once.
+	Workers = 10
+	// passTimeout bounds one pass. It makes some twenty requests at most, each a matter of milliseconds.
+	passTimeout = 2 * time.Minute
+	// firstRetry and lastRetry are the shortest and the longest pause before a pass that failed is tried again. The
+	// longest is what somebody waits at most who has just raised a quota.
+	firstRetry, lastRetry = 10 * time.Millisecond, 2 * time.Minute
+)
 
 // Options are what the operator's flags say.
 type Options struct {
@@ -77,7 +86,10 @@ func children() []client.Object {
 // HTTPRoute's, nothing's managedFields, and only the given namespaces, if any.
 func CacheOptions(namespaces []string) cache.Options {
 	options := cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
+		// Every kind that is read is watched. Otherwise a read would start a watch of its own accord, and one of a kind
+		// that has just gone would wait for it without end.
+		ReaderFailOnMissingInformer: true,
+		DefaultTransform:            cache.TransformStripManagedFields(),
 		// The default, and not a setting for each kind, because a kind that is named here has to exist at the start.
 		DefaultLabelSelector: labels.SelectorFromSet(labels.Set{names.LabelManagedBy: names.ManagedBy}),
 		ByObject: map[client.Object]cache.ByObject{
@@ -122,7 +134,7 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 
 	wake := &wakeUp{}
 	everyone := func() {
-		neighbours{mgr.GetClient()}.enqueue(ctx, wake.queue)
+		wake.with(func(q requestQueue) { neighbours{mgr.GetClient()}.enqueue(ctx, q) })
 	}
 	keys := &Keyring{
 		Live: mgr.GetAPIReader(), Client: mgr.GetClient(), Namespace: options.Operator.Namespace,
@@ -173,9 +185,13 @@ func (r *ChannelLinkReconciler) watching(mgr manager.Manager, wake *wakeUp) (con
 		Named("channellink").
 		For(&v1alpha1.ChannelLink{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ChannelLink{}, toNeighbours).
-		Watches(&corev1.Service{}, freedClaims{toNeighbours}).
+		Watches(&corev1.Service{}, servedNeighbours{toNeighbours}).
 		WatchesRawSource(wake).
-		WithOptions(controller.Options{MaxConcurrentReconciles: Workers})
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: Workers,
+			ReconciliationTimeout:   passTimeout,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		})
 	toParent := handler.EnqueueRequestsFromMapFunc(parents(mgr.GetClient()))
 	for _, child := range children() {
 		b = b.Watches(child, toParent, builder.WithPredicates(notOnCreate))

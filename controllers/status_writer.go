@@ -3,7 +3,10 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -62,7 +65,7 @@ func (w *StatusWriter) Forget(key types.NamespacedName) {
 
 // Write writes the status if it differs from the one that the ChannelLink has.
 func (w *StatusWriter) Write(ctx context.Context, link *v1alpha1.ChannelLink, status v1alpha1.ChannelLinkStatus) error {
-	if equality.Semantic.DeepEqual(link.Status, status) {
+	if equality.Semantic.DeepEqual(inOrder(link.Status), inOrder(status)) {
 		return nil
 	}
 	config := ac.ChannelLink(link.Name, link.Namespace).WithUID(link.UID).WithStatus(applyStatus(status))
@@ -80,9 +83,20 @@ func (w *StatusWriter) Write(ctx context.Context, link *v1alpha1.ChannelLink, st
 	w.mu.Unlock()
 
 	for _, event := range transitions(link.Status.Conditions, status.Conditions) {
-		w.Recorder.Eventf(link, nil, event.kind, event.reason, event.action, "%s", event.message)
+		w.Recorder.Eventf(link, nil, event.kind, event.reason, event.action, "%s", shortened(event.message))
 	}
 	return nil
+}
+
+// inOrder is the status with its lists in one order. They are maps to the API server, which keeps the order in which their
+// elements came to be.
+func inOrder(status v1alpha1.ChannelLinkStatus) *v1alpha1.ChannelLinkStatus {
+	sorted := status.DeepCopy()
+	slices.SortFunc(sorted.Conditions, func(a, b metav1.Condition) int { return strings.Compare(a.Type, b.Type) })
+	if sorted.Endpoints != nil {
+		slices.SortFunc(sorted.Endpoints.Services, func(a, b v1alpha1.ServiceEndpoint) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return sorted
 }
 
 func applyStatus(status v1alpha1.ChannelLinkStatus) *ac.ChannelLinkStatusApplyConfiguration {
@@ -122,6 +136,22 @@ func applyStatus(status v1alpha1.ChannelLinkStatus) *ac.ChannelLinkStatusApplyCo
 		config.WithEndpoints(endpoints)
 	}
 	return config
+}
+
+// maxNote is the longest note of an Event that the API server takes, in bytes.
+const maxNote = 1024
+
+// shortened is the message cut to what fits into an Event, on the border of a character.
+func shortened(message string) string {
+	if len(message) <= maxNote {
+		return message
+	}
+	const ellipsis = "…"
+	cut := maxNote - len(ellipsis)
+	for !utf8.RuneStart(message[cut]) {
+		cut--
+	}
+	return message[:cut] + ellipsis
 }
 
 // notice is an Event about to be recorded. Its reason is one of the reasons of the conditions, so the list is closed.

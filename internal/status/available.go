@@ -9,6 +9,8 @@ import (
 	"channellink.dev/operator/api/v1alpha1"
 )
 
+const noPods = "The Deployment has no pods yet"
+
 // available tells whether the Deployment has the pods it needs. It speaks of the Deployment alone, so that it stays true
 // while the server itself lacks something and says so in another condition only if a pod is ready all the same.
 func available(seen Observed) verdict {
@@ -18,8 +20,11 @@ func available(seen Observed) verdict {
 	}
 	d := seen.Deployment
 	switch {
+	case d == nil && seen.Applied:
+		// It has just been made and is not in the cache yet.
+		return no(kind, v1alpha1.ReasonPodsNotCreated, noPods)
 	case d == nil:
-		return no(kind, v1alpha1.ReasonDeploymentMissing, "The Deployment does not exist yet")
+		return no(kind, v1alpha1.ReasonDeploymentMissing, "The Deployment does not exist")
 	case wantedReplicas(d) == 0:
 		return no(kind, v1alpha1.ReasonScaledToZero, "server.replicas is 0: nobody is served")
 	case deploymentCondition(d, appsv1.DeploymentAvailable) == corev1.ConditionTrue && d.Status.AvailableReplicas > 0:
@@ -27,7 +32,7 @@ func available(seen Observed) verdict {
 	case deploymentCondition(d, appsv1.DeploymentReplicaFailure) == corev1.ConditionTrue:
 		return no(kind, v1alpha1.ReasonPodsNotCreated, fmt.Sprintf("The cluster refuses the pods of Deployment %q: see its condition ReplicaFailure (quota, admission)", d.Name))
 	case d.Status.Replicas == 0:
-		return no(kind, v1alpha1.ReasonPodsNotCreated, fmt.Sprintf("Deployment %q has no pods yet", d.Name))
+		return no(kind, v1alpha1.ReasonPodsNotCreated, noPods)
 	default:
 		return no(kind, v1alpha1.ReasonPodsNotReady, fmt.Sprintf("The pods of Deployment %q are not ready", d.Name))
 	}

@@ -29,6 +29,8 @@ func (p *Problem) Error() string { return p.Message }
 type Observed struct {
 	// Problem that was met, if any. With one, the objects below are those of an earlier spec.
 	Problem *Problem
+	// Applied: every object was found or made as it should be, in this pass.
+	Applied bool
 	// Deployment of the server; nil when it does not exist.
 	Deployment *appsv1.Deployment
 	// SettingsHash is the hash of the settings that the Deployment's template carries now.
