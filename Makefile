@@ -121,6 +121,7 @@ test-api: assets ## tests against a real API server (build tag apiserver)
 
 .PHONY: test-cluster
 test-cluster: deploy ## tests on the real cluster (build tag cluster)
+	@hack/demo/dex
 	@$(call say,'tests on the cluster')
 	@KUBECONFIG=$(CURDIR)/.cluster/kubeconfig $(GOTEST) -count=1 -tags cluster $(call tagged,cluster)
 
