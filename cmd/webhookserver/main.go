@@ -3,8 +3,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -38,6 +36,7 @@ func main() {
 
 type options struct {
 	settingsDir        string
+	settingsHash       string
 	public, ops, admin string
 	readyDrain         time.Duration
 	version            bool
@@ -48,6 +47,8 @@ func parse(args []string) (options, error) {
 	flags := flag.NewFlagSet("webhookserver", flag.ContinueOnError)
 	flags.StringVar(&o.settingsDir, "settings-dir", config.SettingsDir,
 		"directory with "+config.SettingsFile+" and "+config.OperatorKeysFile)
+	flags.StringVar(&o.settingsHash, "settings-hash", "",
+		"SHA-256 of the settings to run with, in hex; the server waits until they are mounted")
 	flags.StringVar(&o.public, "public-address", fmt.Sprintf(":%d", config.PublicPort), "listen address of the public port")
 	flags.StringVar(&o.ops, "ops-address", fmt.Sprintf(":%d", config.OpsPort), "listen address of health, readiness and metrics")
 	flags.StringVar(&o.admin, "admin-address", fmt.Sprintf(":%d", config.AdminPort), "listen address of the admin API")
@@ -72,7 +73,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		_, err := fmt.Fprintln(out, version)
 		return err
 	}
-	data, err := os.ReadFile(filepath.Join(o.settingsDir, config.SettingsFile))
+	early, err := logger(out, "")
+	if err != nil {
+		return err
+	}
+	data, hash, err := readSettings(ctx, filepath.Join(o.settingsDir, config.SettingsFile), o.settingsHash, early)
 	if err != nil {
 		return err
 	}
@@ -84,10 +89,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	hash := sha256.Sum256(data)
 	server, err := webhookserver.New(webhookserver.Config{
 		Settings:         settings,
-		SettingsHash:     hex.EncodeToString(hash[:]),
+		SettingsHash:     hash,
 		OperatorKeysPath: filepath.Join(o.settingsDir, config.OperatorKeysFile),
 		Version:          version,
 		Now:              time.Now,

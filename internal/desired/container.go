@@ -17,8 +17,9 @@ import (
 // that it is leaving.
 const drainSeconds = 5
 
-// container is the server's process.
-func container(in Input) (*coreac.ContainerApplyConfiguration, error) {
+// container is the server's process. It is told the hash of its settings, because a kubelet may mount them as they were
+// before.
+func container(in Input, settingsHash string) (*coreac.ContainerApplyConfiguration, error) {
 	link := in.Link
 	required := requirements(link)
 	resources, err := configurationOf[coreac.ResourceRequirementsApplyConfiguration](required)
@@ -29,7 +30,7 @@ func container(in Input) (*coreac.ContainerApplyConfiguration, error) {
 		WithName("server").
 		WithImage(firstOf(server(link).Image, in.Operator.ServerImage)).
 		WithImagePullPolicy(corev1.PullIfNotPresent).
-		WithArgs("--settings-dir="+config.SettingsDir).
+		WithArgs("--settings-dir="+config.SettingsDir, "--settings-hash="+settingsHash).
 		WithPorts(
 			containerPort(names.PortHTTP, config.PublicPort),
 			containerPort(names.PortOps, config.OpsPort),

@@ -21,7 +21,7 @@ const (
 
 // deployment runs the server.
 func deployment(in Input, settingsHash string) (*appsac.DeploymentApplyConfiguration, error) {
-	pod, err := podSpec(in)
+	pod, err := podSpec(in, settingsHash)
 	if err != nil {
 		return nil, err
 	}

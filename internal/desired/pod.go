@@ -27,9 +27,9 @@ const (
 )
 
 // podSpec is the server's pod. It satisfies the Pod Security profile *restricted* and holds no credential of the cluster.
-func podSpec(in Input) (*coreac.PodSpecApplyConfiguration, error) {
+func podSpec(in Input, settingsHash string) (*coreac.PodSpecApplyConfiguration, error) {
 	link, spec := in.Link, server(in.Link)
-	container, err := container(in)
+	container, err := container(in, settingsHash)
 	if err != nil {
 		return nil, err
 	}
