@@ -145,18 +145,12 @@ func copyBody(w http.ResponseWriter, r *http.Request, dst io.Writer, limit int64
 	if r.ContentLength > limit {
 		return &http.MaxBytesError{Limit: limit} // before anything is read, and before 100 Continue
 	}
-	conn := http.NewResponseController(w)
-	if err := conn.SetReadDeadline(time.Now().Add(readBodyTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	// net/http takes the deadline away when the body has ended, so a handler may take longer.
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(readBodyTimeout)); err != nil {
 		return err
 	}
-	if _, err := io.Copy(dst, http.MaxBytesReader(w, r.Body, limit)); err != nil {
-		return err
-	}
-	// Left in place, the deadline would cancel the context of a handler that takes longer than the body did.
-	if err := conn.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	return nil
+	_, err := io.Copy(dst, http.MaxBytesReader(w, r.Body, limit))
+	return err
 }
 
 // bodyProblem is the status code for a body that could not be received.

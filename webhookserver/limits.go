@@ -47,7 +47,7 @@ const (
 	storeRetryMin = 500 * time.Millisecond
 	storeRetryMax = 15 * time.Second
 	// storePing is how often the store is asked whether it can serve.
-	storePing = 10 * time.Second
+	storePing = 5 * time.Second
 	// storePatience is how long a call waits for a store that is not open yet, which is as long as any call may take.
 	storePatience = 2 * time.Second
 	// restDelay is how long after the store was opened the start counts as over.

@@ -91,7 +91,7 @@ func TestIssuerMetadataOutlivesTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.ended <- nil // for the cleanup of the first start
-	w.Issuer.Handle(issuertest.DiscoveryPath, issuertest.Hang)
+	w.Issuer.Handle(issuertest.DiscoveryPath, issuertest.Answer(http.StatusServiceUnavailable, ""))
 	again := *w
 	again.ended = make(chan error, 1)
 	again.start(t, settings)

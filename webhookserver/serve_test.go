@@ -1,0 +1,60 @@
+package webhookserver_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// A server that is told to stop says so, answers what comes meanwhile, and ends without cutting off what it has begun.
+func TestGracefulStop(t *testing.T) {
+	w := newWorld(t)
+	w.untilReady(t)
+
+	// A request whose body is on its way when the server is told to stop.
+	conn, err := net.Dial("tcp", strings.TrimPrefix(w.Public, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "GET /hr HTTP/1.1\r\nHost: "+visionHost+"\r\nContent-Length: 4\r\n\r\nab"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error { // it is in flight once the connection counts as active, which the next answer proves
+		if a := w.get(t, "/hr"); a.Code != http.StatusOK {
+			return fmt.Errorf("got %d", a.Code)
+		}
+		return nil
+	})
+	w.stop()
+	eventually(t, func() error {
+		if !strings.Contains(w.logs.String(), `"msg":"stopping"`) {
+			return fmt.Errorf("not stopping yet")
+		}
+		return nil
+	})
+	if _, err := io.WriteString(conn, "cd"); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatalf("the request in flight was cut off: %v", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("the request in flight: %d, want 200", resp.StatusCode)
+	}
+	err = <-w.ended
+	if err != nil {
+		t.Errorf("the server ended with %v", err)
+	}
+	w.ended <- err // for the cleanup
+	if conn, err := net.Dial("tcp", strings.TrimPrefix(w.Public, "http://")); err == nil {
+		_ = conn.Close()
+		t.Error("the public port is still open")
+	}
+}
