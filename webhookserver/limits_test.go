@@ -183,7 +183,9 @@ func TestLargeBodies(t *testing.T) {
 func TestLyingContentLength(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := listening(t, 10, answerOK).dial()
-		go func() { _, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcdef\r\n\r\n") }()
+		go func() {
+			_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcdef\r\n\r\n")
+		}()
 		reader := bufio.NewReader(conn)
 		for _, want := range []int{http.StatusOK, http.StatusBadRequest} {
 			resp, err := http.ReadResponse(reader, nil)

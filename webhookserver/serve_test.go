@@ -2,6 +2,7 @@ package webhookserver_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -57,4 +58,28 @@ func TestGracefulStop(t *testing.T) {
 		_ = conn.Close()
 		t.Error("the public port is still open")
 	}
+}
+
+// C41: more silent connections than the server keeps do not shut a client out, and the number that stays is bounded.
+func TestFloodOfSilentConnections(t *testing.T) {
+	const flood = 2500 // the server keeps 2048
+	w := newWorld(t)
+	w.untilReady(t)
+	address := strings.TrimPrefix(w.Public, "http://")
+	for range flood {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	if a := w.get(t, "/hr"); a.Code != http.StatusOK {
+		t.Errorf("got %d, want 200", a.Code)
+	}
+	eventually(t, func() error {
+		if text := do(t, http.MethodGet, w.Ops+"/metrics", nil).Body; strings.Contains(text, `channellink_connections_evicted_total{port="public"} 0`) {
+			return errors.New("nobody had to make room")
+		}
+		return nil
+	})
 }
