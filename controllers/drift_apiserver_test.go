@@ -166,7 +166,7 @@ func TestWhatOthersAddIsLeftAlone(t *testing.T) {
 	giveAddress(t, link)
 	o.ready(t, link)
 	key := childOf(link)
-	settle(t, 0, 1)
+	o.settle(0, 1)
 
 	for _, tc := range []struct {
 		name   string
@@ -190,10 +190,10 @@ func TestWhatOthersAddIsLeftAlone(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			deployment := &appsv1.Deployment{}
 			recording := env.Record(t)
-			before, _ := reconciled(t)
+			before := passes(t)
 			change(t, key, deployment, tc.edit)
 			want := essence(deployment)
-			settle(t, before, 1)
+			o.settle(before, 1)
 			writes := tally(t, recording, link.Namespace)
 			delete(writes, "patch channellinks.channellink.dev/status") // a rollout begins
 			if len(writes) > 0 {

@@ -43,6 +43,7 @@ const (
 var env *testenv.Environment
 
 func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard()) // each manager has a log of its own
 	SetDefaultEventuallyTimeout(patience)
 	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
 	os.Exit(testenv.Run(m, &env, testenv.WithAudit()))
@@ -59,6 +60,8 @@ type operator struct {
 	options   controllers.Options
 	log       *logBuffer
 	stop      func()
+	// atStart is what the process had done before the manager started.
+	atStart work
 }
 
 // newOperator prepares an operator; start starts it.
@@ -97,6 +100,7 @@ func startOperator(t *testing.T) *operator {
 func (o *operator) start() {
 	o.t.Helper()
 	mgr := o.manager()
+	o.atStart = workOf(o.t)
 	ctx, cancel := context.WithCancel(context.Background())
 	if err := controllers.Setup(ctx, mgr, o.options); err != nil {
 		cancel()

@@ -91,11 +91,11 @@ func TestWhatIsSwitchedOffGoes(t *testing.T) {
 	o.ready(t, link)
 
 	t.Run("conditions come and go without needless writes", func(t *testing.T) {
-		settle(t, 0, 1)
+		o.settle(0, 1)
 		recording := env.Record(t)
-		before, _ := reconciled(t)
+		before := passes(t)
 		touch(t, link, "again")
-		settle(t, before, 1)
+		o.settle(before, 1)
 		if writes := tally(t, recording, link.Namespace); len(writes) > 0 {
 			t.Errorf("written were %v", writes)
 		}

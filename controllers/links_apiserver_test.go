@@ -4,6 +4,7 @@ package controllers_test
 
 import (
 	"os"
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -79,53 +80,65 @@ func eventually(t *testing.T, link *v1alpha1.ChannelLink, want condition) metav1
 	return found
 }
 
-// ready rolls the ChannelLink's server out and waits until it is ready.
+// ready rolls out whatever Deployment the ChannelLink has, until it is ready and nothing is left to do.
 func (o *operator) ready(t *testing.T, link *v1alpha1.ChannelLink) {
 	t.Helper()
-	o.rollOut(t, link)
-	eventually(t, link, condition{v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady})
-	eventually(t, link, condition{v1alpha1.ConditionReconciling, metav1.ConditionFalse, v1alpha1.ReasonReady})
+	NewWithT(t).Eventually(func(g Gomega) {
+		g.Expect(o.tryRollOut(t.Context(), link)).To(Succeed())
+		g.Expect(env.Client.Get(t.Context(), client.ObjectKeyFromObject(link), link)).To(Succeed())
+		for _, want := range []condition{
+			{v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady},
+			{v1alpha1.ConditionReconciling, metav1.ConditionFalse, v1alpha1.ReasonReady},
+		} {
+			is := meta.FindStatusCondition(link.Status.Conditions, want.Type)
+			g.Expect(is).NotTo(BeNil(), "no condition %s", want.Type)
+			g.Expect(condition{is.Type, is.Status, is.Reason}).To(Equal(want), is.Message)
+			g.Expect(is.ObservedGeneration).To(Equal(link.Generation))
+		}
+	}).Should(Succeed())
 }
 
-// reconciled is how many passes of the ChannelLink controller have ended in this process, and busy whether it is at one
-// or has one to do.
-func reconciled(t *testing.T) (ended int, busy bool) {
+// work is what the process's metrics say of the ChannelLink controller: passes that have ended, and what is under way or
+// waits. The metrics outlive a manager, and a queue that is shut down takes nothing off, so only differences count.
+type work struct{ ended, open float64 }
+
+func workOf(t *testing.T) work {
 	t.Helper()
 	families, err := metrics.Registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
+	var w work
 	for _, family := range families {
 		for _, metric := range family.Metric {
-			if label(metric, "controller") != "channellink" {
+			if !slices.ContainsFunc(metric.Label, func(pair *dto.LabelPair) bool {
+				return pair.GetName() == "controller" && pair.GetValue() == "channellink"
+			}) {
 				continue
 			}
 			switch family.GetName() {
 			case "controller_runtime_reconcile_total":
-				ended += int(metric.GetCounter().GetValue())
+				w.ended += metric.GetCounter().GetValue()
 			case "controller_runtime_active_workers", "workqueue_depth":
-				busy = busy || metric.GetGauge().GetValue() > 0
+				w.open += metric.GetGauge().GetValue()
 			}
 		}
 	}
-	return ended, busy
+	return w
 }
 
-func label(metric *dto.Metric, name string) string {
-	for _, pair := range metric.Label {
-		if pair.GetName() == name {
-			return pair.GetValue()
-		}
-	}
-	return ""
-}
-
-// settle waits until the controller has made that many passes more than before, and has nothing left to do.
-func settle(t *testing.T, before, passes int) {
+// passes is how many passes over ChannelLinks have ended in this process.
+func passes(t *testing.T) float64 {
 	t.Helper()
-	NewWithT(t).Eventually(func(g Gomega) {
-		ended, busy := reconciled(t)
-		g.Expect(ended).To(BeNumerically(">=", before+passes))
-		g.Expect(busy).To(BeFalse())
+	return workOf(t).ended
+}
+
+// settle waits until the operator has made that many passes more than before, and has nothing left to do.
+func (o *operator) settle(before float64, passes int) {
+	o.t.Helper()
+	NewWithT(o.t).Eventually(func(g Gomega) {
+		now := workOf(o.t)
+		g.Expect(now.ended).To(BeNumerically(">=", before+float64(passes)))
+		g.Expect(now.open).To(Equal(o.atStart.open))
 	}).Should(Succeed())
 }

@@ -74,18 +74,23 @@ func (s *servers) asked(link *v1alpha1.ChannelLink) int {
 	return 0
 }
 
-// rollOut plays the Deployment's controller and the kubelet: it waits for the Deployment, starts the server with the
-// settings that its template names, and has every pod ready.
+// rollOut waits until there is a Deployment and rolls it out.
 func (o *operator) rollOut(t *testing.T, link *v1alpha1.ChannelLink) {
 	t.Helper()
-	NewWithT(t).Eventually(func(g Gomega) {
-		deployment := &appsv1.Deployment{}
-		g.Expect(env.Client.Get(t.Context(), childOf(link), deployment)).To(Succeed())
-		o.servers.change(link, func(s *fakeServer) {
-			s.status.SettingsHash = deployment.Spec.Template.Annotations[names.AnnotationSettingsHash]
-		})
-		g.Expect(setPods(t.Context(), deployment, *deployment.Spec.Replicas)).To(Succeed())
-	}).Should(Succeed())
+	NewWithT(t).Eventually(func() error { return o.tryRollOut(t.Context(), link) }).Should(Succeed())
+}
+
+// tryRollOut plays the Deployment's controller and the kubelet: it starts the server with the settings that the template
+// names, and has every pod ready.
+func (o *operator) tryRollOut(ctx context.Context, link *v1alpha1.ChannelLink) error {
+	deployment := &appsv1.Deployment{}
+	if err := env.Client.Get(ctx, childOf(link), deployment); err != nil {
+		return err
+	}
+	o.servers.change(link, func(s *fakeServer) {
+		s.status.SettingsHash = deployment.Spec.Template.Annotations[names.AnnotationSettingsHash]
+	})
+	return setPods(ctx, deployment, *deployment.Spec.Replicas)
 }
 
 // setPods gives the Deployment that many pods of its current template, all ready.

@@ -111,21 +111,21 @@ func TestAtRestNothingIsWrittenOrRead(t *testing.T) {
 	for _, link := range links {
 		o.ready(t, link)
 	}
-	settle(t, 0, number)
+	o.settle(0, number)
 
 	t.Run("touched", func(t *testing.T) {
 		recording := env.Record(t)
-		before, _ := reconciled(t)
+		before := passes(t)
 		for i, link := range links {
 			touch(t, link, fmt.Sprint(i))
 		}
-		settle(t, before, number)
+		o.settle(before, number)
 		expectOnlyWatches(t, recording)
 	})
 	t.Run("restarted", func(t *testing.T) {
 		o.stop()
 		recording := env.Record(t)
-		before, _ := reconciled(t)
+		before := passes(t)
 		asked := make([]int, number)
 		for i, link := range links {
 			asked[i] = o.servers.asked(link)
@@ -135,7 +135,7 @@ func TestAtRestNothingIsWrittenOrRead(t *testing.T) {
 		for i, link := range links {
 			NewWithT(t).Eventually(func() int { return o.servers.asked(link) }).Should(BeNumerically(">", asked[i]))
 		}
-		settle(t, before, 2*number)
+		o.settle(before, 2*number)
 		expectOnlyWatches(t, recording)
 	})
 }
