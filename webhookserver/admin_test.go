@@ -122,7 +122,7 @@ func TestOperatorKeysReload(t *testing.T) {
 
 // Status of one channel is not to be had with the token of another of the same process.
 func TestStatusIsTheAudiencesOwn(t *testing.T) {
-	w := newWorld(t, func(w *world, s *config.Settings) {
+	w := newWorld(t, func(_ *world, s *config.Settings) {
 		other := s.Channels[0]
 		other.UID, other.PageID, other.PublicURL = "uid-of-other", "509", "https://other.example"
 		other.LINE = &config.LINE{}

@@ -100,7 +100,7 @@ func (k *storeKeeper) openOnce(ctx context.Context) (<-chan struct{}, bool) {
 		if ctx.Err() != nil {
 			return nil, false
 		}
-		k.failed(ctx, "store cannot be opened", err)
+		k.failed(ctx, "open", err)
 		select {
 		case <-ctx.Done():
 			return nil, false
@@ -201,17 +201,17 @@ func (k *storeKeeper) watch(ctx context.Context, dsnChanged <-chan struct{}) boo
 			if err := (*k.current.Load()).Ping(ctx); err == nil {
 				k.state.Store(&adminapi.Store{State: adminapi.StoreOpen})
 			} else if ctx.Err() == nil {
-				k.failed(ctx, "store does not answer", err)
+				k.failed(ctx, "ping", err)
 			}
 		}
 	}
 }
 
 // failed notes why the store cannot be used. A change of the reason is logged, not each try.
-func (k *storeKeeper) failed(ctx context.Context, message string, err error) {
+func (k *storeKeeper) failed(ctx context.Context, tried string, err error) {
 	now := adminapi.Store{State: adminapi.StoreFailed, Reason: storeReason(err)}
 	if before := k.state.Swap(&now); *before != now {
-		k.log.WarnContext(ctx, message, "reason", now.Reason, "error", err)
+		k.log.WarnContext(ctx, "store cannot be used", "tried", tried, "reason", now.Reason, "error", err)
 	}
 }
 

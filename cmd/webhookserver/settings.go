@@ -21,7 +21,7 @@ func readSettings(ctx context.Context, path, wanted string, log *slog.Logger) (d
 	ticker := time.NewTicker(settingsPoll)
 	defer ticker.Stop()
 	for waiting := false; ; waiting = true {
-		data, err = os.ReadFile(path) //nolint:gosec // the operator says where the settings are
+		data, err = os.ReadFile(path)
 		if err != nil && (wanted == "" || !errors.Is(err, fs.ErrNotExist)) {
 			return nil, "", err
 		}

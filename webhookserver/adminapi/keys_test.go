@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -81,13 +82,8 @@ func TestParseKeysRefuses(t *testing.T) {
 	x := base64.RawURLEncoding.EncodeToString(public(key))
 	plain := object{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": kid, "x": x}
 	with := func(change object) object {
-		out := object{}
-		for name, value := range plain {
-			out[name] = value
-		}
-		for name, value := range change {
-			out[name] = value
-		}
+		out := maps.Clone(plain)
+		maps.Copy(out, change)
 		return out
 	}
 	set := func(keys ...object) string {
