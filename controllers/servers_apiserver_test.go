@@ -28,7 +28,9 @@ type servers struct {
 type fakeServer struct {
 	status adminapi.Status
 	err    error
-	asked  int
+	// failNext is how many questions more get no answer.
+	failNext int
+	asked    int
 }
 
 func newServers() *servers { return &servers{byChannel: map[string]*fakeServer{}} }
@@ -42,6 +44,10 @@ func (s *servers) Status(_ context.Context, target adminapi.Target, signer *admi
 		return adminapi.Status{}, adminapi.ErrUnreachable
 	}
 	server.asked++
+	if server.failNext > 0 {
+		server.failNext--
+		return adminapi.Status{}, adminapi.ErrUnreachable
+	}
 	answer := server.status
 	answer.KeyIDs = []string{signer.KeyID()}
 	return answer, server.err
