@@ -24,6 +24,8 @@ const (
 	Unknown Outcome = "unknown"
 	// Late: the event's own time lies outside the pending link's window.
 	Late Outcome = "late"
+	// TooMany: by now the person has as many active links as linking.maxLinksPerSubject allows; the pending link is gone.
+	TooMany Outcome = "too many"
 )
 
 // Confirmation is what a platform says of one pending link, already verified: a signed event, or BotBonnie's own record.
@@ -56,30 +58,37 @@ type Unlink struct {
 type LinkStore interface {
 	// Confirm activates the pending link that the code names, and no other, when the user is the one it is for (or it is
 	// for nobody in particular) and the event's time lies within its window. A different user, or OK false, burns the
-	// code. An active link of the chat user is replaced and audited unless it is younger by its own time.
+	// code. An active link of the chat user is replaced and audited unless it is younger by its own time. [Judge] is the
+	// rule. What has no effect leaves no trace: Unknown and Late events are judged anew when they come again.
 	Confirm(ctx context.Context, c Confirmation, now time.Time) (Outcome, error)
-	// Unlink removes the chat user's link, unless it is younger than the event.
+	// Unlink removes the chat user's link, unless it is younger than the event. The event's time is kept also when there is
+	// no link: a confirmation that is older comes too late then.
 	Unlink(ctx context.Context, u Unlink, now time.Time) (Outcome, error)
 	// ActiveLink returns the chat user's active link, or [ErrNotFound]. notBefore is the oldest LinkedAt that counts
 	// (linking.maxAge); zero: any.
 	ActiveLink(ctx context.Context, channel ChannelID, userID string, notBefore time.Time) (Link, error)
-	// LinkByCode returns the link of that code in any state, or [ErrNotFound].
+	// LinkByCode returns the link of that code in any state, or [ErrNotFound]. Of several (linking.code: Stable) an active
+	// one comes first, then the one of the newest consent.
 	LinkByCode(ctx context.Context, channel ChannelID, code CodeHash) (Link, error)
-	// PendingLinks returns the channel's pending links whose window is open at now, oldest first, at most limit.
+	// PendingLinks returns the channel's pending links whose window is open at now ([EventSkew] included), oldest first, at
+	// most limit.
 	PendingLinks(ctx context.Context, channel ChannelID, now time.Time, limit int) ([]Link, error)
 	// CountLinks counts the channel's links by state.
 	CountLinks(ctx context.Context, channel ChannelID) (map[State]int64, error)
 	// Links calls fn with every active link of the channel in the order of UserID, from after on, until fn returns an
-	// error, which it returns.
+	// error, which it returns. No transaction is open meanwhile.
 	Links(ctx context.Context, channel ChannelID, after string, fn func(Link) error) error
-	// Import stores active links as they are, replacing those of the same chat user that are older.
+	// Import stores active links as they are, replacing those of the same chat user that are older; a link that is not
+	// younger than the one that is there, or than the user's own unlinking, is left out. An empty ID is given one. It works
+	// in small bites, each of them all or nothing: after an error, stored links stay.
 	Import(ctx context.Context, links []Link, now time.Time) (stored int, err error)
 	// Expired returns, once each, the pending links whose window has closed unconfirmed since they were last asked for:
-	// what ConfirmationSeen and its Event are made of.
+	// what ConfirmationSeen and its Event are made of. [EventSkew] counts to the window.
 	Expired(ctx context.Context, channel ChannelID, now time.Time) (int64, error)
-	// Confirmations tells whether a platform has ever confirmed a link of the channel, and when last.
+	// Confirmations tells whether a platform has ever confirmed a link of the channel, and when last, exact to a minute.
 	Confirmations(ctx context.Context, channel ChannelID) (last time.Time, ever bool, err error)
-	// Sweep removes what is over: expired sessions, pending links after PendingKept, event records after 7 days, audit
-	// rows after their retention. It takes small bites, so that it never holds others up.
+	// Sweep removes what is over: expired sessions, pending links after [PendingKept], event records and the times of
+	// unlinkings after [EventsKept], spent tokens after [TokensKept], audit rows after their retention. It takes small bites,
+	// so that it never holds others up, and stops after a bounded number of them: the next call goes on.
 	Sweep(ctx context.Context, now time.Time, auditRetention time.Duration) error
 }

@@ -28,6 +28,12 @@ const (
 	EventSkew = time.Minute
 	// PendingKept is how long an unconfirmed link is kept, for events that come late.
 	PendingKept = 48 * time.Hour
+	// SessionKept is how long a session is kept after its end, so that its owner is told what happened.
+	SessionKept = 10 * time.Minute
+	// EventsKept is how long an event is known after its effect; platforms redeliver for hours (Meta: 36).
+	EventsKept = 7 * 24 * time.Hour
+	// TokensKept is how long a spent token of a platform is known; it is good for minutes.
+	TokensKept = 48 * time.Hour
 )
 
 // Identity is who a person is at the company. Issuer and Subject alone are the identity; Account is a claim that is kept

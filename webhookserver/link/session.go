@@ -72,21 +72,24 @@ const MaxOpenSessions = 50_000
 // SessionStore keeps login sessions. Every method that takes a step does so in one transaction: of any number of callers at
 // once, on any number of replicas, exactly one succeeds and the others get [ErrAlreadyUsed].
 type SessionStore interface {
-	// PutSession stores a new session, or returns [ErrTooManySessions].
+	// PutSession stores a new session, or returns [ErrTooManySessions]. The bound is held to within what comes in a
+	// second: counting before each login would make a flood dearer than the bound makes it.
 	PutSession(ctx context.Context, s Session) error
 	// TakeCallback moves the session of that state from Started to Exchanging and returns it. [ErrNotFound] when there
 	// is none in this channel, [ErrExpired] when its time is over, [ErrAlreadyUsed] when it has left Started.
 	TakeCallback(ctx context.Context, channel ChannelID, state CodeHash, now time.Time) (Session, error)
-	// Identify moves the session from Exchanging to Identified and stores Identity, Display, FormHash, UserID and
-	// Verified as given.
+	// Identify moves the session from Exchanging to Identified and stores Identity, Display, FormHash, Params, UserID and
+	// Verified as given. The Verifier has served and is dropped.
 	Identify(ctx context.Context, s Session) error
-	// Session returns the session of that flow, in any step, or [ErrNotFound].
+	// Session returns the session of that flow, in any step, or [ErrNotFound]. One that is Done has no Verifier, Params
+	// and Display any more.
 	Session(ctx context.Context, channel ChannelID, flow string) (Session, error)
 	// Consent moves the session from Identified to Done and stores the pending link, spending its platform token, all
-	// or nothing. [ErrTokenSpent] when another session of the channel has spent it, [ErrTooManyLinks] when the person
-	// has maxLinks active links with other chat users of the channel (0: no bound). With active set the link is
-	// stored Active and not Confirmed, unless that would replace an active link of another identity: then it is
-	// stored Pending.
+	// or nothing; l.ConsentAt is the time that the session's end is judged by. Before Identified it is [ErrNotFound],
+	// after its time [ErrExpired]. [ErrTokenSpent] when another session of the channel has spent it, [ErrTooManyLinks] when the person
+	// has maxLinks active links with other chat users of the channel (0: no bound); the bound is kept with the link
+	// and holds again when it is confirmed. With active set the link is stored Active and not Confirmed, unless that
+	// would replace an active link of another identity, or the user has unlinked later: then it is stored Pending.
 	Consent(ctx context.Context, flow string, l Link, maxLinks int, active bool) error
 	// Refuse moves the session from Identified to Done without a link. The platform's token stays unspent.
 	Refuse(ctx context.Context, channel ChannelID, flow string) error

@@ -9,6 +9,8 @@ import "context"
 type Store interface {
 	KeyStore
 	IssuerStore
+	SessionStore
+	LinkStore
 	// Ping reports whether the store can serve: nil or [ErrUnavailable].
 	Ping(ctx context.Context) error
 	Close() error

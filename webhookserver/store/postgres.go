@@ -123,6 +123,7 @@ func postgresBackend() (backend, error) {
 		dialect:     goose.DialectPostgres,
 		migrations:  migrations,
 		tableExists: `SELECT to_regclass($1) IS NOT NULL`,
+		lockName:    `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`,
 		health:      `SELECT current_setting('transaction_read_only')::boolean FROM schema_compat`,
 		classify:    classifyPostgres,
 	}, nil

@@ -22,7 +22,9 @@ type Options struct {
 	// EncryptionKeys returns the values of the encryption key, newest first, asked
 	// at each use. Nil, or no value, leaves new keys of the server unsealed.
 	EncryptionKeys func() []secretfile.Secret
-	Log            *slog.Logger // nil means none
+	// MaxOpenSessions bounds a channel's open login sessions; 0 means [link.MaxOpenSessions].
+	MaxOpenSessions int64
+	Log             *slog.Logger // nil means none
 }
 
 // Store is a [link.Store] on a SQL database.
@@ -31,6 +33,9 @@ type Store struct {
 	write   *sql.DB
 	read    *sql.DB // the same as write, or a second pool beside a single writer
 	sealer  sealer
+	open    *openSessions
+	hashing userHashing
+	seen    lastSeen
 	log     *slog.Logger
 	close   func() error
 }
@@ -43,6 +48,9 @@ type backend struct {
 	migrations fs.FS
 	// tableExists is a query with one parameter, the name, and one row.
 	tableExists string
+	// lockName is a statement with one parameter that makes other transactions wait which lock the same name, until this
+	// one ends. Empty where a transaction has the whole database for itself.
+	lockName string
 	// health is a query whose one row tells whether writes are refused.
 	health string
 	// classify returns what an error of the driver means, and its code.
@@ -52,7 +60,10 @@ type backend struct {
 }
 
 func newStore(b backend, write, read *sql.DB, o Options, closer func() error) *Store {
-	s := &Store{backend: b, write: write, read: read, sealer: sealer{o.EncryptionKeys}, log: o.Log, close: closer}
+	s := &Store{
+		backend: b, write: write, read: read, sealer: sealer{o.EncryptionKeys},
+		open: newOpenSessions(o.MaxOpenSessions), log: o.Log, close: closer,
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -34,6 +34,13 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		{"IssuerDocuments", testIssuerDocuments},
 		{"IssuerDocumentsNewestWins", testIssuerDocumentsNewestWins},
 		{"Canceled", testCanceled},
+		{"SessionSteps", testSessionSteps},
+		{"SessionRefusals", testSessionRefusals},
+		{"SessionStepsOnce", testSessionStepsOnce},
+		{"TokenSpentOnce", testTokenSpentOnce},
+		{"OpenSessions", testOpenSessions},
+		{"LinkLife", testLinkLife},
+		{"ConfirmRules", testConfirmRules},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) { tc.test(t, fresh(t)) })

@@ -1,0 +1,51 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"channellink.dev/operator/webhookserver/link"
+)
+
+// The bounds of a sweep. A bite is over in some milliseconds; what a call leaves, the next one takes.
+const (
+	sweepBite  = 500
+	sweepBites = 40 // for each table
+)
+
+// Sweep implements [link.LinkStore].
+func (s *Store) Sweep(ctx context.Context, now time.Time, auditRetention time.Duration) error {
+	before := func(age time.Duration) int64 { return micros(now.Add(-age)) }
+	for _, old := range []struct {
+		table, key, condition string
+		before                int64
+	}{
+		{"sessions", "channel, flow", "expires_at < $1", before(link.SessionKept)},
+		{"links", "channel, id", "state = 'pending' AND expires_at < $1", before(link.PendingKept)},
+		{"used_events", "channel, event_hash", "used_at < $1", before(link.EventsKept)},
+		{"chat_users", "channel, user_id", "unlinked_at < $1", before(link.EventsKept)},
+		{"spent_tokens", "channel, token_hash", "spent_at < $1", before(link.TokensKept)},
+		{"audit", "id", "at < $1", before(auditRetention)},
+	} {
+		// The condition is asked twice: a row that was picked may have changed since, as a link that is confirmed late.
+		statement := `DELETE FROM ` + old.table + ` WHERE ` + old.condition + ` AND (` + old.key + `) IN (
+			SELECT ` + old.key + ` FROM ` + old.table + ` WHERE ` + old.condition + ` LIMIT $2)`
+		for range sweepBites {
+			n, err := s.bite(ctx, statement, old.before)
+			if err != nil {
+				return err
+			}
+			if n < sweepBite {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) bite(ctx context.Context, statement string, before int64) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	n, err := affected(s.write.ExecContext(ctx, statement, before, sweepBite))
+	return n, s.fail("sweep", err)
+}
