@@ -175,24 +175,45 @@ func TestNullIsTheSameAsAbsent(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	null := readObject(t, "base", "line")
-	null.SetNamespace(namespace)
-	null.SetName("null")
-	spec := null.Object["spec"].(map[string]any)
-	spec["publicURL"] = string(absent.Spec.PublicURL)
-	for _, f := range fields(definitions(t)["ChannelLink"]) {
-		if name := f.name(); "spec."+name == f.path && spec[name] == nil {
-			spec[name] = nil
-		}
+	tests := []struct {
+		name   string
+		reason string
+		null   func(f field) any // what the field of the spec is set to
+	}{
+		{"top", "every field of the spec is null", func(field) any { return nil }},
+		{"nested", "every field of every parent of defaults is null", func(f field) any {
+			if f.schema.Default == nil || len(f.schema.Properties) == 0 {
+				return nil
+			}
+			nulls := map[string]any{}
+			for name := range f.schema.Properties {
+				nulls[name] = nil
+			}
+			return nulls
+		}},
 	}
-	if err := env.Client.Create(t.Context(), null); err != nil {
-		t.Fatal(err)
-	}
-	var got v1alpha1.ChannelLink
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(null.Object, &got); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(absent.Spec, got.Spec); diff != "" {
-		t.Errorf("(-absent +null):\n%s", diff)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			object := readObject(t, "base", "line")
+			object.SetNamespace(namespace)
+			object.SetName(tt.name)
+			spec := object.Object["spec"].(map[string]any)
+			spec["publicURL"] = string(absent.Spec.PublicURL)
+			for _, f := range fields(definitions(t)["ChannelLink"]) {
+				if name := f.name(); "spec."+name == f.path && spec[name] == nil {
+					spec[name] = tt.null(f)
+				}
+			}
+			if err := env.Client.Create(t.Context(), object); err != nil {
+				t.Fatalf("%s: %v", tt.reason, err)
+			}
+			var got v1alpha1.ChannelLink
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(absent.Spec, got.Spec); diff != "" {
+				t.Errorf("%s (-absent +null):\n%s", tt.reason, diff)
+			}
+		})
 	}
 }

@@ -53,7 +53,7 @@ func TestFieldTables(t *testing.T) {
 			want = before + begin + fieldTables(crd, part) + endFields + after
 		}
 		if *update {
-			if err := os.WriteFile(path, []byte(want), 0o644); err != nil { //nolint:gosec // a page for everybody
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			continue

@@ -172,3 +172,17 @@ func TestEveryRuleHasCases(t *testing.T) {
 		}
 	}
 }
+
+// A field that somebody adds to an AccountUnlink is immutable like the rest, or said here not to be. // C73
+func TestEveryFieldOfAnAccountUnlinkIsImmutable(t *testing.T) {
+	mutable := []string{"suspend", "ttlSecondsAfterFinished"}
+	spec := definitions(t)["AccountUnlink"].Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
+	for _, name := range propertyNames(&spec) {
+		guarded := slices.ContainsFunc(spec.XValidations, func(r apiextensionsv1.ValidationRule) bool {
+			return strings.Contains(r.Rule, "self."+name+" == oldSelf."+name) && strings.Contains(r.Message, "immutable")
+		})
+		if guarded == slices.Contains(mutable, name) {
+			t.Errorf("spec.%s: has a rule against changes: %t", name, guarded)
+		}
+	}
+}
