@@ -20,7 +20,7 @@ func (s *Server) authorized(next func(http.ResponseWriter, *http.Request, adminC
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body bytes.Buffer
 		if err := receive(w, r, &body, maxAdminBody); err != nil {
-			writeJSONProblem(w, bodyProblem(err))
+			writeJSONProblem(w, r, bodyProblem(err))
 			return
 		}
 		caller, err := s.verifier.Verify(s.now(), adminapi.BearerToken(r.Header.Values("Authorization")),
@@ -30,7 +30,7 @@ func (s *Server) authorized(next func(http.ResponseWriter, *http.Request, adminC
 			s.metrics.refused.WithLabelValues(string(refusal)).Inc()
 			s.log.WarnContext(r.Context(), "admin request refused", "reason", refusal, requestIDKey, w.Header().Get(requestIDHeader))
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			writeJSONProblem(w, http.StatusUnauthorized)
+			writeJSONProblem(w, r, http.StatusUnauthorized)
 			return
 		}
 		for _, ch := range s.channels {
@@ -39,7 +39,7 @@ func (s *Server) authorized(next func(http.ResponseWriter, *http.Request, adminC
 				return
 			}
 		}
-		writeJSONProblem(w, http.StatusNotFound)
+		writeJSONProblem(w, r, http.StatusNotFound)
 	}
 }
 

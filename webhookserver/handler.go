@@ -27,7 +27,7 @@ type port struct {
 	// serve answers and says which route did, and for which channel if there is one.
 	serve func(http.ResponseWriter, *http.Request) served
 	// problem answers in the form that the port's callers understand.
-	problem func(http.ResponseWriter, int)
+	problem problemWriter
 }
 
 // served says what answered a request.
@@ -79,10 +79,10 @@ func (s *Server) guarded(p port, a *answer, r *http.Request) (by served) {
 		if a.code != 0 {
 			panic(http.ErrAbortHandler) // half an answer is out: break it off visibly
 		}
-		p.problem(a, http.StatusInternalServerError)
+		p.problem(a, r, http.StatusInternalServerError)
 	}()
 	if !clean(r.URL.Path) {
-		p.problem(a, http.StatusNotFound)
+		p.problem(a, r, http.StatusNotFound)
 		return by
 	}
 	return p.serve(a, r)

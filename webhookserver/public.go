@@ -31,7 +31,7 @@ func (s *Server) servePublic(w http.ResponseWriter, r *http.Request) served {
 		return served{route: inner.Pattern, channel: ch}
 	}
 	if !hostKnown {
-		writeProblemPage(w, http.StatusMisdirectedRequest)
+		writeProblemPage(w, r, http.StatusMisdirectedRequest)
 		return served{route: elsewhere}
 	}
 	nothingHere(w, r)
@@ -50,7 +50,9 @@ func clean(p string) bool {
 
 // showChannel tells a person who opens the public URL where he is.
 func (s *Server) showChannel(c *channel) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		writePage(w, http.StatusOK, pages.Channel{Name: c.DisplayName})
+	return func(w http.ResponseWriter, r *http.Request) {
+		writePage(w, http.StatusOK, pages.Landing{Head: pages.Head{
+			Look: pages.Look{Name: c.DisplayName, Accent: c.Branding.AccentColor}, Language: languageOf(r),
+		}})
 	}
 }

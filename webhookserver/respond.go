@@ -1,11 +1,11 @@
 package webhookserver
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strconv"
+
+	"golang.org/x/text/language"
 
 	"channellink.dev/operator/webhookserver/pages"
 )
@@ -13,7 +13,7 @@ import (
 // Every answer is written here, one function for each audience: a person in a browser, a program that speaks JSON, a probe.
 // What went wrong inside is in the log alone, under the request's id.
 
-// contentSecurityPolicy of every answer: nothing is loaded, nothing may frame it.
+// contentSecurityPolicy of every answer: nothing is loaded, nothing may frame it. A page adds its own style.
 const contentSecurityPolicy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 // setSafeHeaders sets what holds for every answer of every port, errors included. Nothing here may be cached, framed,
@@ -26,48 +26,48 @@ func setSafeHeaders(h http.Header) {
 	h.Set("X-Frame-Options", "DENY")
 }
 
+// problemWriter answers with a problem in the form that a port's callers understand.
+type problemWriter func(w http.ResponseWriter, r *http.Request, code int)
+
 // page is something that a person can look at.
-type page interface{ Render(w io.Writer) error }
+type page interface {
+	Document() (pages.Document, error)
+}
 
 func writePage(w http.ResponseWriter, code int, p page) {
-	var body bytes.Buffer
-	if err := p.Render(&body); err != nil {
+	document, err := p.Document()
+	if err != nil {
 		panic(err) // a template that does not fit its page: a fault of ours, recovered and logged
 	}
-	write(w, code, "text/html; charset=utf-8", body.Bytes())
+	w.Header().Set("Content-Security-Policy", document.ContentSecurityPolicy)
+	write(w, code, "text/html; charset=utf-8", document.HTML)
 }
 
-// problems by status code. They say nothing of how the server is made.
-var problems = map[int]pages.Problem{
-	http.StatusNotFound: {
-		Title:  "Nothing here",
-		Advice: "This address leads nowhere. Go back to the chat and tap Log in there.",
-	},
-	http.StatusRequestTimeout: {
-		Title:  "That took too long",
-		Advice: "The request did not arrive in time. Please try again.",
-	},
-	http.StatusRequestEntityTooLarge: {
-		Title:  "Too large",
-		Advice: "What was sent is larger than this address takes.",
-	},
-	http.StatusMisdirectedRequest: {
-		Title:  "Wrong address",
-		Advice: "This server does not answer to that name.",
-	},
-	http.StatusInternalServerError: {
-		Title:  "Something went wrong",
-		Advice: "That is our fault. Please go back to the chat and try again in a moment.",
-	},
+// problems by status code, for what can go wrong before a channel is known.
+var problems = map[int]pages.ProblemKind{
+	http.StatusNotFound:           pages.ProblemNotFound,
+	http.StatusMisdirectedRequest: pages.ProblemNotFound,
+	http.StatusRequestTimeout:     pages.ProblemBusy,
+	http.StatusServiceUnavailable: pages.ProblemBusy,
 }
 
-func writeProblemPage(w http.ResponseWriter, code int) {
-	p, ok := problems[code]
-	if !ok {
-		p = pages.Problem{Title: http.StatusText(code), Advice: "Please go back to the chat and try again."}
+func writeProblemPage(w http.ResponseWriter, r *http.Request, code int) {
+	kind, ok := problems[code]
+	switch {
+	case ok:
+	case code < http.StatusInternalServerError:
+		kind = pages.ProblemParameters
+	default:
+		kind = pages.ProblemInternal
 	}
-	p.RequestID = w.Header().Get(requestIDHeader)
-	writePage(w, code, p)
+	writePage(w, code, pages.Trouble{
+		Head: pages.Head{Language: languageOf(r), RequestID: w.Header().Get(requestIDHeader)}, Kind: kind,
+	})
+}
+
+// languageOf is the page language that the browser prefers.
+func languageOf(r *http.Request) language.Tag {
+	return pages.Match(r.Header.Values("Accept-Language")...)
 }
 
 // jsonProblem is what a program gets. It is told the code in words and nothing else: why a token was refused, say, would
@@ -76,7 +76,7 @@ type jsonProblem struct {
 	Error string `json:"error"`
 }
 
-func writeJSONProblem(w http.ResponseWriter, code int) {
+func writeJSONProblem(w http.ResponseWriter, _ *http.Request, code int) {
 	writeJSON(w, code, jsonProblem{Error: http.StatusText(code)})
 }
 

@@ -3,6 +3,7 @@ package webhookserver
 import (
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
@@ -24,10 +25,13 @@ const elsewhere = "/"
 // The mount list: every route of every port.
 
 func (s *Server) publicRoutes(c *channel) []route {
-	return []route{
-		{"GET /{$}", s.showChannel(c), false},
-		{elsewhere, nothingHere, false},
-	}
+	return slices.Concat(
+		loginRoutes(c.logins),
+		[]route{
+			{"GET /{$}", s.showChannel(c), false},
+			{elsewhere, nothingHere, false},
+		},
+	)
 }
 
 func (s *Server) opsRoutes() []route {
@@ -47,7 +51,7 @@ func (s *Server) adminRoutes() []route {
 }
 
 // mount puts the routes into a mux; problem answers when a body that nobody asked for is too much.
-func mount(routes []route, problem func(http.ResponseWriter, int)) *http.ServeMux {
+func mount(routes []route, problem problemWriter) *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, r := range routes {
 		handler := r.handler
@@ -59,18 +63,18 @@ func mount(routes []route, problem func(http.ResponseWriter, int)) *http.ServeMu
 	return mux
 }
 
-func withoutBody(next http.HandlerFunc, problem func(http.ResponseWriter, int)) http.HandlerFunc {
+func withoutBody(next http.HandlerFunc, problem problemWriter) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := receive(w, r, io.Discard, maxStrayBody); err != nil {
-			problem(w, bodyProblem(err))
+			problem(w, r, bodyProblem(err))
 			return
 		}
 		next(w, r)
 	}
 }
 
-func nothingHere(w http.ResponseWriter, _ *http.Request) { writeProblemPage(w, http.StatusNotFound) }
+func nothingHere(w http.ResponseWriter, r *http.Request) { writeProblemPage(w, r, http.StatusNotFound) }
 
-func nothingForPrograms(w http.ResponseWriter, _ *http.Request) {
-	writeJSONProblem(w, http.StatusNotFound)
+func nothingForPrograms(w http.ResponseWriter, r *http.Request) {
+	writeJSONProblem(w, r, http.StatusNotFound)
 }

@@ -6,6 +6,7 @@ package webhookserver
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,6 +77,10 @@ func New(c Config) (*Server, error) {
 	s.verifier = adminapi.NewVerifier(audiences...)
 	for _, ch := range s.channels {
 		ch.issuer = newIssuerWatch(ch, c.Settings.Network, s.store, s.files, c.Log)
+		var err error
+		if ch.logins, err = s.newLogins(ch, c.Settings.Network); err != nil {
+			return nil, err
+		}
 		ch.routes = mount(s.publicRoutes(ch), writeProblemPage)
 	}
 	s.metrics = newMetrics(s)
@@ -107,9 +112,7 @@ func (s *Server) settle(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	if err := rest(); err != nil {
-		s.log.DebugContext(ctx, "memory of the start is kept", "error", err)
-	}
+	debug.FreeOSMemory()
 }
 
 // followOperatorKeys takes the operator's keys from their file whenever it changes. A file that holds anything else leaves

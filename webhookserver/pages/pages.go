@@ -1,33 +1,180 @@
-// Package pages writes the pages that people see in a browser. They are plain HTML: no script, no picture, nothing from
-// elsewhere.
+// Package pages writes the pages that people see in a browser, most often in the webview of a chat app on a phone. They are
+// plain HTML and CSS: no script, no picture from elsewhere, nothing that a strict Content-Security-Policy would stop.
 package pages
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"embed"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
 	"html/template"
-	"io"
+	"net/http"
+	"strings"
+	"unicode/utf8"
 )
 
-//go:embed *.html
+//go:embed templates/*.html
 var files embed.FS
 
-var templates = template.Must(template.ParseFS(files, "*.html"))
+//go:embed style.css
+var style string
 
-// Channel is what a person sees who opens the channel's public URL itself.
-type Channel struct {
-	// Name of the channel as its owner shows it.
-	Name string
+var templates = template.Must(template.ParseFS(files, "templates/*.html"))
+
+// Document is a page as it goes over the wire.
+type Document struct {
+	HTML []byte
+	// ContentSecurityPolicy allows the page's own style and inlined pictures and nothing else. There is no form-action:
+	// Chromium applies it to every redirect that follows a form, and those lead to the chat platform.
+	ContentSecurityPolicy string
 }
 
-// Render writes the page.
-func (p Channel) Render(w io.Writer) error { return templates.ExecuteTemplate(w, "channel.html", p) }
-
-// Problem is a page that says what went wrong and what to do, without internals.
-type Problem struct {
-	Title, Advice string
-	// RequestID is what the person may tell to somebody who reads the server's log.
-	RequestID string
+// view is what the templates see.
+type view struct {
+	Lang, Title, Name, RequestID string
+	CSS                          template.CSS
+	Logo                         template.URL
+	W                            *words
+	// Heading and Text are those of a message.
+	Heading, Text string
+	consentView
 }
 
-// Render writes the page.
-func (p Problem) Render(w io.Writer) error { return templates.ExecuteTemplate(w, "problem.html", p) }
+type consentView struct {
+	Page                    *Consent
+	Account, Chat, Platform string
+	Initial                 string
+	ChatKnown               bool
+	Picture                 template.URL
+	Details                 []Claim
+	FieldToken, FieldChoice string
+	Link, Cancel, NotYou    string
+}
+
+// Document writes the page.
+func (p Landing) Document() (Document, error) {
+	v := p.view()
+	v.Title, v.Heading, v.Text = p.Look.Name, p.Look.Name, v.W.LandingText
+	v.Name = ""
+	return v.write("message", p.Look)
+}
+
+// Document writes the page.
+func (p End) Document() (Document, error) {
+	v := p.view()
+	v.Heading, v.Text = v.W.DoneTitle, v.W.DoneText
+	if p.Kind == EndCancelled {
+		v.Heading, v.Text = v.W.CancelledTitle, v.W.CancelledText
+	}
+	v.Title = v.Heading
+	return v.write("message", p.Look)
+}
+
+// Document writes the page.
+func (p Trouble) Document() (Document, error) {
+	v := p.view()
+	problem, ok := v.W.Problems[p.Kind]
+	if !ok {
+		problem = v.W.Problems[ProblemInternal]
+	}
+	v.Title, v.Heading, v.Text = problem.Title, problem.Title, problem.Advice
+	return v.write("message", p.Look)
+}
+
+// Document writes the page.
+func (p Consent) Document() (Document, error) {
+	v := p.view()
+	v.Title = v.W.Link
+	v.consentView = consentView{
+		Page: &p, Platform: platformName(p.Platform), Picture: dataURL(p.ChatPicture),
+		FieldToken: FieldToken, FieldChoice: FieldChoice, Link: ChoiceLink, Cancel: ChoiceCancel, NotYou: ChoiceNotYou,
+	}
+	v.Chat, v.ChatKnown = v.W.UnknownUser, false
+	for _, name := range []string{p.ChatName, p.MaskedUser} {
+		if name != "" {
+			v.Chat, v.ChatKnown = name, true
+			break
+		}
+	}
+	v.Initial = initial(p.ChatName)
+	if len(p.Claims) > 0 {
+		v.Account = p.Claims[0].Value
+		for _, claim := range p.Claims[1:] {
+			v.Details = append(v.Details, Claim{Name: v.label(claim.Name), Value: claim.Value})
+		}
+	}
+	return v.write("consent", p.Look)
+}
+
+func (h Head) view() view {
+	w, ok := catalogue[h.Language]
+	lang := h.Language.String()
+	if !ok {
+		w, lang = &english, "en"
+	}
+	return view{Lang: lang, Name: h.Look.Name, RequestID: h.RequestID, W: w, Logo: dataURL(h.Look.Logo)}
+}
+
+func (v view) label(claim string) string {
+	if label, ok := v.W.Claims[claim]; ok {
+		return label
+	}
+	return claim
+}
+
+func (v view) write(name string, look Look) (Document, error) {
+	css := stylesheet(look.Accent)
+	v.CSS = template.CSS(css) //nolint:gosec // our own file; the colour in it is checked
+	var body bytes.Buffer
+	if err := templates.ExecuteTemplate(&body, name, v); err != nil {
+		return Document{}, fmt.Errorf("writing page %s: %w", name, err)
+	}
+	sum := sha256.Sum256([]byte(css))
+	return Document{
+		HTML: body.Bytes(),
+		ContentSecurityPolicy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+			"'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
+	}, nil
+}
+
+// stylesheet is the style with the channel's colour.
+func stylesheet(accent string) string {
+	accent, onAccent := colours(accent)
+	return strings.NewReplacer("ON-ACCENT", onAccent, "ACCENT", accent).Replace(style)
+}
+
+// pictureTypes are the types of pictures that are inlined. An SVG in an img element runs no script and loads nothing.
+var pictureTypes = map[string]bool{"image/png": true, "image/jpeg": true}
+
+// dataURL inlines a picture; one of another type than those that are meant is left out.
+func dataURL(picture []byte) template.URL {
+	if len(picture) == 0 {
+		return ""
+	}
+	kind := http.DetectContentType(picture)
+	if !pictureTypes[kind] {
+		if !bytes.Contains(picture[:min(len(picture), 1024)], []byte("<svg")) {
+			return ""
+		}
+		kind = "image/svg+xml"
+	}
+	return template.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(picture)) //nolint:gosec // base64 of a picture
+}
+
+func platformName(platform string) string {
+	if platform == "Facebook" {
+		return "Messenger"
+	}
+	return platform
+}
+
+// initial stands for a picture; a chat user without a name gets a mark that reads the same everywhere.
+func initial(name string) string {
+	r, _ := utf8.DecodeRuneInString(strings.ToUpper(strings.TrimSpace(name)))
+	if r == utf8.RuneError {
+		return "•"
+	}
+	return string(r)
+}
