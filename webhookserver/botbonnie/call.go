@@ -1,0 +1,35 @@
+package botbonnie
+
+import (
+	"channellink.dev/operator/webhookserver/event"
+	"channellink.dev/operator/webhookserver/signature"
+)
+
+// Call is a signed call of one of a bot's modules (BotBonnie, JSON messages).
+type Call struct {
+	BotID  string
+	PageID string
+	// UserID is the chat user as the platform knows him: LINE user id or PSID.
+	UserID string
+	// Channel is the platform.
+	Channel Platform
+}
+
+// ReadCall reads a call. Ids come as strings or numbers, and so does bot_channel,
+// whatever the documentation says. The error is one of package signature's.
+func ReadCall(v signature.Verified) (Call, error) {
+	var body struct {
+		BotID   event.ID `json:"bot_id"`
+		RawUID  event.ID `json:"bot_raw_uid"`
+		PageID  event.ID `json:"bot_pid"`
+		Channel event.ID `json:"bot_channel"`
+	}
+	if err := v.Decode(&body); err != nil {
+		return Call{}, err
+	}
+	platform := map[event.ID]Platform{"0": Facebook, "1": LINE}[body.Channel]
+	if body.BotID == "" || body.RawUID == "" || body.PageID == "" || platform == "" {
+		return Call{}, signature.ErrNotJSON
+	}
+	return Call{BotID: string(body.BotID), PageID: string(body.PageID), UserID: string(body.RawUID), Channel: platform}, nil
+}

@@ -1,0 +1,154 @@
+package line_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"channellink.dev/operator/webhookserver/event"
+	"channellink.dev/operator/webhookserver/line"
+	"channellink.dev/operator/webhookserver/secretfile"
+	"channellink.dev/operator/webhookserver/signature"
+)
+
+var received = time.UnixMilli(1_700_000_000_000)
+
+// signed is the body as LINE would have signed it.
+func signed(t testing.TB, body string) signature.Verified {
+	t.Helper()
+	h := hmac.New(sha256.New, []byte("secret"))
+	h.Write([]byte(body))
+	header := http.Header{"X-Line-Signature": {base64.StdEncoding.EncodeToString(h.Sum(nil))}}
+	v, err := signature.LINE(header, []secretfile.Secret{secretfile.NewSecret("secret")}, []byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+const user = "U012345678901234567890123456789ab"
+
+// What LINE's documentation and the fixtures of its SDKs show.
+func TestEvents(t *testing.T) {
+	at := time.UnixMilli(1462629479859)
+	for _, c := range []struct {
+		reason, bot, body string
+		want              event.Batch
+	}{
+		{
+			"ok, as in the documentation", "",
+			`{"destination":"xxxxxxxxxx","events":[{"replyToken":"b60d432864f44d079f6d8efe86cf404b","type":"accountLink","mode":"active","source":{"userId":"U91eeaf62d...","type":"user"},"timestamp":1513669370317,"webhookEventId":"01FZ74A0TDDPYRVKNK77XKC3ZR","deliveryContext":{"isRedelivery":false},"link":{"result":"ok","nonce":"xxxxxxxxxxxxxxx"}}]}`,
+			event.Batch{Events: []event.Event{{Kind: event.Linked, UserID: "U91eeaf62d...", Code: "xxxxxxxxxxxxxxx", At: time.UnixMilli(1513669370317)}}},
+		}, {
+			"ok, without webhookEventId (Java SDK)", "Uab012345678901234567890123456789",
+			`{"destination":"Uab012345678901234567890123456789","events":[{"replyToken":"nHuyWiB7yP5Zw52FIkcQobQuGDXCTA","type":"accountLink","timestamp":1462629479859,"mode":"active","source":{"type":"user","userId":"U012345678901234567890123456789ab"},"link":{"result":"ok","nonce":"xxxxxxxxxxxxxxx"}}]}`,
+			event.Batch{Events: []event.Event{{Kind: event.Linked, UserID: user, Code: "xxxxxxxxxxxxxxx", At: at}}},
+		}, {
+			"failed, as the documentation says: without source and replyToken", "",
+			`{"destination":"x","events":[{"type":"accountLink","mode":"active","timestamp":1462629479859,"webhookEventId":"a","link":{"result":"failed","nonce":"1234567890abcdefghijklmnopqrstuvwxyz"}}]}`,
+			event.Batch{Events: []event.Event{{Kind: event.Refused, Code: "1234567890abcdefghijklmnopqrstuvwxyz", At: at}}},
+		}, {
+			"failed, with a source (PHP SDK)", "",
+			`{"destination":"x","events":[{"type":"accountLink","mode":"active","timestamp":1462629479859,"source":{"type":"user","userId":"U1"},"replyToken":"t","link":{"result":"failed","nonce":"1234567890abcdefghijklmnopqrstuvwxyz"}}]}`,
+			event.Batch{Events: []event.Event{{Kind: event.Refused, Code: "1234567890abcdefghijklmnopqrstuvwxyz", At: at}}},
+		}, {
+			"ok, while another module has the chat (PHP SDK)", "",
+			`{"destination":"x","events":[{"type":"accountLink","mode":"standby","timestamp":1462629479859,"source":{"type":"user","userId":"` + user + `"},"link":{"result":"ok","nonce":"abcdefghij"}}]}`,
+			event.Batch{Events: []event.Event{{Kind: event.Linked, UserID: user, Code: "abcdefghij", At: at}}},
+		}, {
+			"no time", "",
+			`{"destination":"x","events":[{"type":"accountLink","source":{"type":"user","userId":"` + user + `"},"link":{"result":"ok","nonce":"abcdefghij"}}]}`,
+			event.Batch{Events: []event.Event{{Kind: event.Linked, UserID: user, Code: "abcdefghij", At: received}}},
+		},
+		{"the console's Verify button", "", `{"destination":"xxxxxxxxxx","events":[]}`, event.Batch{}},
+		{"the Verify button, to a bot whose id is known", "U1", `{"destination":"xxxxxxxxxx","events":[]}`, event.Batch{}},
+		{"no events at all", "", `{"destination":"x"}`, event.Batch{}},
+		{
+			"kinds that nobody knows, a block, a follow, and what is no event", "",
+			`{"destination":"x","events":[{"type":"hoge","source":{"type":"galaxy"}},{"type":"unfollow","source":{"type":"user","userId":"U1"}},{"type":"follow","follow":{"isUnblocked":true}},null,3,{"type":7}]}`,
+			event.Batch{},
+		}, {
+			"another bot's (C39)", "U1",
+			`{"destination":"U2","events":[{"type":"accountLink","timestamp":1462629479859,"source":{"type":"user","userId":"` + user + `"},"link":{"result":"ok","nonce":"abcdefghij"}}]}`,
+			event.Batch{Foreign: 1},
+		}, {
+			"ok from nobody in particular confirms nobody", "",
+			`{"destination":"x","events":[{"type":"accountLink","link":{"result":"ok","nonce":"abcdefghij"}},{"type":"accountLink","source":{"type":"group","userId":"U1"},"link":{"result":"ok","nonce":"abcdefghij"}},{"type":"accountLink","source":{"type":"user","userId":""},"link":{"result":"ok","nonce":"abcdefghij"}},{"type":"accountLink","source":{"type":"user","userId":"U1"},"link":{"result":"OK","nonce":"abcdefghij"}},{"type":"accountLink","source":{"type":"user","userId":"U1"},"link":{"result":"ok"}},{"type":"accountLink","link":7}]}`,
+			event.Batch{Skipped: 6},
+		},
+	} {
+		got, err := line.Events(signed(t, c.body), c.bot, received)
+		if err != nil {
+			t.Errorf("%s: %v", c.reason, err)
+		}
+		if diff := cmp.Diff(c.want, got, cmpopts.IgnoreFields(event.Event{}, "ID"), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", c.reason, diff)
+		}
+	}
+}
+
+// C38: a redelivery has the id of the first delivery; two events of a batch have two, even where LINE gives them one
+// (its own SDKs' fixtures do).
+func TestEventIDs(t *testing.T) {
+	body := `{"destination":"x","events":[` +
+		`{"type":"accountLink","timestamp":5,"webhookEventId":"testwebhookeventid","deliveryContext":{"isRedelivery":false},"source":{"type":"user","userId":"U1"},"link":{"result":"ok","nonce":"aaaaaaaaaa"}},` +
+		`{"type":"accountLink","timestamp":5,"webhookEventId":"testwebhookeventid","deliveryContext":{"isRedelivery":false},"source":{"type":"user","userId":"U2"},"link":{"result":"ok","nonce":"bbbbbbbbbb"}}]}`
+	ids := func(body string) (a, b string) {
+		batch, err := line.Events(signed(t, body), "", received)
+		if err != nil || len(batch.Events) != 2 {
+			t.Fatal(batch, err)
+		}
+		return batch.Events[0].ID, batch.Events[1].ID
+	}
+	a, b := ids(body)
+	if a == b {
+		t.Error("two events have one id")
+	}
+	againA, againB := ids(strings.ReplaceAll(body, `"isRedelivery":false`, `"isRedelivery":true`))
+	if againA != a || againB != b {
+		t.Error("a redelivery changed the ids")
+	}
+}
+
+// C43
+func TestEventsRefuses(t *testing.T) {
+	item := `{"type":"accountLink","link":{"result":"failed","nonce":"a"}},`
+	for reason, c := range map[string]struct {
+		body string
+		want error
+	}{
+		"not JSON":                 {`hello`, signature.ErrNotJSON},
+		"a result that says both":  {`{"destination":"x","events":[{"link":{"result":"failed","result":"ok"}}]}`, signature.ErrDuplicateKey},
+		"depth":                    {`{"destination":"x","events":` + strings.Repeat("[", 100_000), signature.ErrTooComplex},
+		"more events than allowed": {`{"events":[` + strings.TrimSuffix(strings.Repeat(item, event.MaxEvents+1), ",") + `]}`, event.ErrTooMany},
+	} {
+		if got, err := line.Events(signed(t, c.body), "", received); !errors.Is(err, c.want) || len(got.Events) != 0 {
+			t.Errorf("%s: %d events, %v; want %v", reason, len(got.Events), err, c.want)
+		}
+	}
+}
+
+// FuzzEvents: whatever LINE's signature covers, an event has a code and a time that has come, and one that links a user. C43
+func FuzzEvents(f *testing.F) {
+	f.Add(`{"destination":"x","events":[{"type":"accountLink","timestamp":5,"webhookEventId":"a","source":{"type":"user","userId":"U1"},"link":{"result":"ok","nonce":"aaaaaaaaaa"}}]}`)
+	f.Add(`{"destination":"x","events":[{"type":"accountLink","link":{"result":"failed","nonce":"aaaaaaaaaa"}}]}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		batch, err := line.Events(signed(t, body), "", received)
+		if err != nil && len(batch.Events) > 0 {
+			t.Fatal("an error and events")
+		}
+		for _, e := range batch.Events {
+			if e.ID == "" || e.Code == "" || e.At.After(received) || (e.Kind == event.Linked) != (e.UserID != "") || e.Kind == event.Unlinked {
+				t.Fatalf("%s gave %+v", body, e)
+			}
+		}
+	})
+}
