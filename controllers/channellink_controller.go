@@ -24,7 +24,7 @@ import (
 	"channellink.dev/operator/internal/status"
 )
 
-// +kubebuilder:rbac:groups=channellink.dev,resources=channellinks,verbs=get;list;watch
+// +kubebuilder:rbac:groups=channellink.dev,resources=channellinks,verbs=list;watch
 // +kubebuilder:rbac:groups=channellink.dev,resources=channellinks/status,verbs=patch
 // +kubebuilder:rbac:groups=channellink.dev,resources=channellinks/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=serviceaccounts;configmaps;services,verbs=get;list;watch;create;patch
@@ -34,7 +34,7 @@ import (
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=httproutes.gateway.networking.k8s.io,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=httproutes.gateway.networking.k8s.io,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // ChannelLinkReconciler makes the objects of one ChannelLink what its spec says and tells in its status how far that has

@@ -4,8 +4,10 @@ package controllers_test
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
@@ -117,3 +119,11 @@ func setPods(ctx context.Context, deployment *appsv1.Deployment, replicas int32)
 func childOf(link *v1alpha1.ChannelLink) client.ObjectKey {
 	return client.ObjectKey{Namespace: link.Namespace, Name: names.Base(link)}
 }
+
+// keySecret is the key of the Secret with the operator's signing keys.
+func keySecret(namespace string) client.ObjectKey {
+	return client.ObjectKey{Namespace: namespace, Name: names.KeySecret}
+}
+
+// keyFile is the name of a signing key in that Secret.
+func keyFile(made time.Time) string { return strconv.FormatInt(made.Unix(), 10) + ".pem" }
