@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"channellink.dev/operator/webhookserver/authorize"
 	"channellink.dev/operator/webhookserver/config"
 	"channellink.dev/operator/webhookserver/link"
 	"channellink.dev/operator/webhookserver/secretfile"
@@ -21,6 +22,7 @@ type channel struct {
 	prefix     string // path of publicURL, without a final slash
 	references []reference
 	issuer     *issuerWatch
+	logins     *authorize.Logins
 	routes     *http.ServeMux // below prefix
 }
 

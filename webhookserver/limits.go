@@ -21,6 +21,8 @@ const (
 	maxHeaderBytes = 16 << 10
 	// maxStrayBody is what is read of a body that no route asked for, so that a connection can be used again.
 	maxStrayBody = 64 << 10
+	// maxFormBody is the consent form: a token of 43 characters and a choice.
+	maxFormBody = 4 << 10
 	// maxAdminBody is an unlink with 32 actions, with room to spare.
 	maxAdminBody = 64 << 10
 

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"channellink.dev/operator/webhookserver/adminapi"
+	"channellink.dev/operator/webhookserver/authorize"
 )
 
 // metrics are the process's own registry. No label holds anything that a caller chooses: routes are patterns, methods and
@@ -19,6 +20,7 @@ type metrics struct {
 	seconds  *prometheus.HistogramVec
 	refused  *prometheus.CounterVec
 	evicted  *prometheus.CounterVec
+	logins   *prometheus.CounterVec
 }
 
 // requestBuckets are seconds: below a millisecond for what is answered from memory, up to the 5 s of a call to an upstream.
@@ -43,11 +45,15 @@ func newMetrics(s *Server) *metrics {
 			Name: "channellink_connections_evicted_total",
 			Help: "Silent connections that were closed to make room for new ones, by port.",
 		}, []string{"port"}),
+		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "channellink_login_steps_total",
+			Help: "Steps of logins by channel, step and how they ended; ok, or the reason why not.",
+		}, []string{"channel", "step", "reason"}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests, m.seconds, m.refused, m.evicted,
+		m.requests, m.seconds, m.refused, m.evicted, m.logins,
 		stateCollector{s},
 	)
 	return m
@@ -56,6 +62,11 @@ func newMetrics(s *Server) *metrics {
 func (m *metrics) observe(port, route, method string, code int, took time.Duration) {
 	m.requests.WithLabelValues(port, route, methodClass(method), strconv.Itoa(code)).Inc()
 	m.seconds.WithLabelValues(port, route).Observe(took.Seconds())
+}
+
+// observeLogin counts how a step ended. Steps and reasons are closed sets.
+func (m *metrics) observeLogin(channel, step string, reason authorize.Reason) {
+	m.logins.WithLabelValues(channel, step, string(reason)).Inc()
 }
 
 // methodClass bounds the label: a client may invent methods.

@@ -38,12 +38,14 @@ type Issuer struct {
 	keys     []jose.JSONWebKey // private, newest first
 	handlers map[string]http.Handler
 	hits     map[string]int
+	grants   map[string]grant // by code
+	requests []http.Request   // of the token endpoint
 }
 
 // New starts a provider that behaves. It ends with the test.
 func New(tb testing.TB) *Issuer {
 	tb.Helper()
-	i := &Issuer{handlers: map[string]http.Handler{}, hits: map[string]int{}}
+	i := &Issuer{handlers: map[string]http.Handler{}, hits: map[string]int{}, grants: map[string]grant{}}
 	server := httptest.NewServer(i)
 	tb.Cleanup(server.Close)
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
@@ -58,7 +60,7 @@ func New(tb testing.TB) *Issuer {
 // ServeHTTP. It works where time is faked, which does not wait for sockets.
 func Unserved(tb testing.TB, issuerURL string) *Issuer {
 	tb.Helper()
-	i := &Issuer{handlers: map[string]http.Handler{}, hits: map[string]int{}}
+	i := &Issuer{handlers: map[string]http.Handler{}, hits: map[string]int{}, grants: map[string]grant{}}
 	i.behave(tb, issuerURL)
 	return i
 }
@@ -192,6 +194,8 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, document)
 	case r.URL.Path == JWKSPath:
 		writeJSON(w, i.JWKS())
+	case r.URL.Path == TokenPath:
+		i.serveToken(w, r)
 	default:
 		http.NotFound(w, r)
 	}

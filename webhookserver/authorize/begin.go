@@ -1,0 +1,183 @@
+package authorize
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"channellink.dev/operator/webhookserver/authorize/issuer"
+	"channellink.dev/operator/webhookserver/link"
+	"channellink.dev/operator/webhookserver/pages"
+)
+
+// sessionLife is that of a login on a platform whose token has no end.
+const sessionLife = 10 * time.Minute
+
+// begin opens a login for the parameters that the platform's button carries.
+func (l *Logins) begin(ctx context.Context, v *visit) (answer, error) {
+	query, err := parseQuery(v.URL.RawQuery)
+	if err != nil {
+		return answer{}, refuse(QueryMalformed, err)
+	}
+	entry, err := l.Platform.Enter(ctx, query)
+	if err != nil {
+		return answer{}, refuse(ParamInvalid, err)
+	}
+	life := entry.TokenLife
+	if life <= 0 {
+		life = sessionLife
+	}
+	a, err := l.open(ctx, v, link.Session{
+		UserID:        entry.UserID,
+		PlatformToken: hashToken(entry.Token),
+		Params:        packed(entry),
+		Locale:        pages.Match(l.languages(v.Request)...).String(),
+		StartedAt:     v.now,
+		ExpiresAt:     v.now.Add(life),
+	}, l.Channel.OIDC.Prompt)
+	a.found = true
+	return a, err
+}
+
+// open stores a new session, gives the browser its cookie and sends it to the issuer.
+func (l *Logins) open(ctx context.Context, v *visit, s link.Session, prompt string) (answer, error) {
+	metadata, ok := l.Issuer.Metadata()
+	if !ok {
+		return answer{}, refuse(IssuerUnknown, nil)
+	}
+	if _, err := l.clientAuth(metadata); err != nil {
+		return answer{}, err // better now than after the person has signed in
+	}
+	store, err := l.Store()
+	if err != nil {
+		return answer{}, storeRefusal(err)
+	}
+	cookie, nonce := newCookieValue(v.now), link.NewCode()
+	s.Flow, s.Channel, s.Step = rand.Text(), l.ID, link.Started
+	state := newState(s.Flow)
+	s.Verifier = link.NewCode() // RFC 7636 section 4.1 asks for this very form
+	s.StateHash, s.CookieHash, s.NonceHash = link.HashCode(state), link.HashCode(cookie), link.HashCode(nonce)
+	s.FormHash = link.HashCode(formToken(cookie, s.Flow))
+	if err := store.PutSession(ctx, s); err != nil {
+		return answer{}, storeRefusal(err)
+	}
+	v.session = &s
+	return answer{
+		reason:   OK,
+		location: l.authorizationURL(metadata, v.Request, s, state, nonce, prompt),
+		cookies:  l.jar.put(v.Request, s.Flow, cookie, s.ExpiresAt.Sub(v.now)),
+	}, nil
+}
+
+// authorizationURL is the request to the issuer (OpenID Connect Core section 3.1.2.1). The issuer's own query stays.
+func (l *Logins) authorizationURL(m issuer.Metadata, r *http.Request, s link.Session, state, nonce, prompt string) string {
+	o := l.Channel.OIDC
+	challenge := sha256.Sum256([]byte(s.Verifier))
+	query := url.Values{}
+	for name, value := range o.ExtraAuthParams {
+		query.Set(name, value)
+	}
+	for name, value := range map[string]string{
+		"response_type":         "code",
+		"client_id":             o.ClientID,
+		"redirect_uri":          l.callbackURL(),
+		"scope":                 strings.Join(o.Scopes, " "),
+		"state":                 state,
+		"nonce":                 nonce,
+		"code_challenge":        base64.RawURLEncoding.EncodeToString(challenge[:]),
+		"code_challenge_method": "S256",
+		"prompt":                prompt,
+		"acr_values":            strings.Join(o.ACRValues, " "),
+		"ui_locales":            strings.Join(l.uiLocales(r), " "),
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if o.MaxAge != nil {
+		query.Set("max_age", strconv.Itoa(int(o.MaxAge.Std()/time.Second)))
+	}
+	u, err := url.Parse(m.AuthorizationEndpoint)
+	if err != nil {
+		panic(err) // the watcher has judged it
+	}
+	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+query.Encode(), "&")
+	return u.String()
+}
+
+// languages are what the pages are matched with: what the browser prefers, then what the channel's owner does.
+func (l *Logins) languages(r *http.Request) []string {
+	return append(r.Header.Values("Accept-Language"), l.Channel.OIDC.UILocales...)
+}
+
+// maxLocales bounds what is passed on of Accept-Language.
+const maxLocales = 8
+
+var languageTag = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$`)
+
+// uiLocales are the languages that the issuer is asked to speak: the owner's choice, or the browser's, which writes the one
+// that it prefers first.
+func (l *Logins) uiLocales(r *http.Request) []string {
+	if len(l.Channel.OIDC.UILocales) > 0 {
+		return l.Channel.OIDC.UILocales
+	}
+	var tags []string
+	for entry := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+		tag, _, _ := strings.Cut(entry, ";")
+		if tag = strings.TrimSpace(tag); languageTag.MatchString(tag) && len(tag) <= 35 && len(tags) < maxLocales {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
+}
+
+func formToken(cookie, flow string) string { return derived(cookie, "form token", flow) }
+
+// hashToken names a platform's token in the store.
+func hashToken(token string) string {
+	if token == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// The names under which a session's parameters hold the rest of its entry, and the chat user once he is known. No
+// parameter of a platform has a colon.
+const (
+	packedToken   = ":token"
+	packedLife    = ":life"
+	packedName    = ":name"
+	packedPicture = ":picture"
+)
+
+// packed puts an entry into the parameters of a session.
+func packed(e link.Entry) map[string]string {
+	params := maps.Clone(e.Params)
+	if params == nil {
+		params = map[string]string{}
+	}
+	params[packedToken], params[packedLife] = e.Token, e.TokenLife.String()
+	return params
+}
+
+// entryOf is the entry that a session was opened with.
+func entryOf(s link.Session) link.Entry {
+	e := link.Entry{UserID: s.UserID, Token: s.Params[packedToken], Params: map[string]string{}}
+	e.TokenLife, _ = time.ParseDuration(s.Params[packedLife]) // we wrote it; what cannot be read has no life
+	for name, value := range s.Params {
+		if !strings.HasPrefix(name, ":") {
+			e.Params[name] = value
+		}
+	}
+	return e
+}

@@ -1,0 +1,44 @@
+package authorize_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"channellink.dev/operator/webhookserver/link"
+	"channellink.dev/operator/webhookserver/pages"
+)
+
+// TestLogin goes the whole way on LINE: button, issuer, consent, LINE.
+func TestLogin(t *testing.T) {
+	w := newWorld(t)
+	b := w.browser()
+	consent := b.atConsent(t)
+	if !strings.Contains(consent.Body, "J. Dupont") || !strings.Contains(consent.Body, "Vision HR") {
+		t.Errorf("the consent page names neither person nor channel:\n%s", consent.Body)
+	}
+	if got := consent.Header.Get("Referrer-Policy"); got != "same-origin" {
+		t.Errorf("Referrer-Policy = %q: with no-referrer the form's POST has Origin: null", got)
+	}
+	if links := w.pending(t); len(links) != 0 {
+		t.Errorf("there is a link before the consent: %v", links) // C1
+	}
+
+	back := b.press(t, consent, pages.ChoiceLink)
+	if back.Code != http.StatusSeeOther { // C17: a 307 would send the form on
+		t.Fatalf("consent answered %d, want 303\n%s", back.Code, back.Body)
+	}
+	u, err := url.Parse(back.Location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := u.Query().Get("nonce")
+	if !strings.HasPrefix(back.Location, lineLinkURL+"?") || u.Query().Get("linkToken") != linkToken || len(code) != 43 {
+		t.Errorf("went to %s", back.Location)
+	}
+	links := w.pending(t)
+	if len(links) != 1 || links[0].CodeHash != link.HashCode(code) || links[0].State != link.Pending {
+		t.Errorf("pending links are %+v, want one of the code", links)
+	}
+}

@@ -1,0 +1,91 @@
+package webhookserver
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"channellink.dev/operator/webhookserver/authorize"
+	"channellink.dev/operator/webhookserver/botbonnie"
+	"channellink.dev/operator/webhookserver/config"
+	"channellink.dev/operator/webhookserver/line"
+	"channellink.dev/operator/webhookserver/link"
+	"channellink.dev/operator/webhookserver/messenger"
+)
+
+// newLoginPlatform gives the logins of a channel the platform that they go through: BotBonnie where it stands in front, and
+// else the chat platform itself.
+func newLoginPlatform(c *channel, network config.Network) (authorize.Platform, error) {
+	var redirects messenger.Redirects
+	if c.Messenger != nil {
+		redirects = messenger.Redirects{Hosts: c.Messenger.RedirectHosts, AllowLocal: network.AllowLocal}
+	}
+	switch {
+	case c.BotBonnie != nil:
+		login := botbonnie.Login{Platform: botbonnie.LINE, PageID: c.PageID, RedirectEndpoint: c.BotBonnie.RedirectEndpoint}
+		if c.Platform == facebook {
+			login.Platform, login.CheckRedirect = botbonnie.Facebook, redirects.Check
+		}
+		return botBonnieLogin{login}, nil
+	case c.Platform == facebook && c.Messenger != nil:
+		return messengerLogin{redirects}, nil
+	case c.LINE != nil:
+		return lineLogin{c.LINE.AccountLinkEndpoint}, nil
+	}
+	return nil, fmt.Errorf("channel %s: settings name no way to the platform %s", c.UID, c.Platform)
+}
+
+// facebook is the platform of Messenger in the settings.
+const facebook = "Facebook"
+
+type botBonnieLogin struct{ botbonnie.Login }
+
+// Enter implements authorize.Platform.
+func (p botBonnieLogin) Enter(_ context.Context, query url.Values) (link.Entry, error) {
+	return p.Login.Enter(query)
+}
+
+// ChatUser implements authorize.Platform.
+func (botBonnieLogin) ChatUser(_ context.Context, e link.Entry) (link.ChatUser, error) {
+	return link.ChatUser{UserID: e.UserID}, nil
+}
+
+type messengerLogin struct{ redirects messenger.Redirects }
+
+// Enter implements authorize.Platform.
+func (p messengerLogin) Enter(_ context.Context, query url.Values) (link.Entry, error) {
+	return messenger.Enter(query, p.redirects)
+}
+
+// Return implements authorize.Platform.
+func (p messengerLogin) Return(e link.Entry, code string) (string, error) {
+	return messenger.Return(e, code, p.redirects)
+}
+
+// Cancel implements authorize.Platform.
+func (p messengerLogin) Cancel(e link.Entry) (string, bool) { return messenger.Cancel(e, p.redirects) }
+
+// ChatUser implements authorize.Platform.
+func (messengerLogin) ChatUser(_ context.Context, e link.Entry) (link.ChatUser, error) {
+	return link.ChatUser{UserID: e.UserID}, nil
+}
+
+type lineLogin struct{ accountLinkEndpoint string }
+
+// Enter implements authorize.Platform.
+func (lineLogin) Enter(_ context.Context, query url.Values) (link.Entry, error) {
+	return line.Enter(query)
+}
+
+// Return implements authorize.Platform.
+func (p lineLogin) Return(e link.Entry, code string) (string, error) {
+	return line.Return(e, code, p.accountLinkEndpoint)
+}
+
+// Cancel implements authorize.Platform. LINE has no way of being told.
+func (lineLogin) Cancel(link.Entry) (string, bool) { return "", false }
+
+// ChatUser implements authorize.Platform. LINE names the user only in the confirming event.
+func (lineLogin) ChatUser(_ context.Context, e link.Entry) (link.ChatUser, error) {
+	return link.ChatUser{UserID: e.UserID}, nil
+}
