@@ -283,7 +283,7 @@ const (
 // one is the power to revoke.
 //
 // +kubebuilder:object:root=true
-// +kubebuilder:resource:shortName=unlink,categories=channellink
+// +kubebuilder:resource:shortName=unlink,categories=chatlinks
 // +kubebuilder:subresource:status
 // +kubebuilder:printcolumn:name="Channel",type=string,JSONPath=`.spec.channelLinkRef.name`
 // +kubebuilder:printcolumn:name="Complete",type=string,JSONPath=`.status.conditions[?(@.type=="Complete")].status`

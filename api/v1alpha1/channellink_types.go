@@ -264,7 +264,7 @@ type ServiceEndpoint struct {
 // BotBonnie) with their identities at the company's OpenID provider, by a webhook and authorize server of its own.
 //
 // +kubebuilder:object:root=true
-// +kubebuilder:resource:shortName=chl,categories=channellink
+// +kubebuilder:resource:shortName=chl,categories=chatlinks
 // +kubebuilder:subresource:status
 // +kubebuilder:subresource:scale:specpath=.spec.server.replicas,statuspath=.status.replicas,selectorpath=.status.selector
 // +kubebuilder:printcolumn:name="Platform",type=string,JSONPath=`.spec.platform`

@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// The ways of naming objects that the pages tell of, in kubectl itself. The category has the singular of one kind as its
-// name: alone it means both kinds, and with a slash that one.
+// The ways of naming objects that the pages tell of, in kubectl itself. The category must not be the singular of a
+// kind: kubectl would take that name for both kinds, and refuse it together with the name of an object.
 func TestKubectl(t *testing.T) {
 	namespace := env.Namespace(t)
 	for _, object := range []client.Object{newChannelLink(namespace, "vision-hr"), newAccountUnlink(namespace, "hr-1234")} {
@@ -22,7 +22,9 @@ func TestKubectl(t *testing.T) {
 	const link, unlink = "channellink.channellink.dev/vision-hr", "accountunlink.channellink.dev/hr-1234"
 	kubeconfig := env.Kubeconfig(t, env.Config)
 	for args, want := range map[string]string{
-		"get channellink -o name":            unlink + "\n" + link,
+		"get chatlinks -o name":              unlink + "\n" + link,
+		"get channellink -o name":            link,
+		"get channellink vision-hr -o name":  link,
 		"get channellinks -o name":           link,
 		"get channellinks vision-hr -o name": link,
 		"get chl vision-hr -o name":          link,

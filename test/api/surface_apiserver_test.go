@@ -98,10 +98,10 @@ func TestNamesOfTheKinds(t *testing.T) {
 		got[r.Name] = names{r.Kind, r.ShortNames, r.Categories, r.Namespaced}
 	}
 	want := map[string]names{
-		"channellinks":          {"ChannelLink", []string{"chl"}, []string{"channellink"}, true},
+		"channellinks":          {"ChannelLink", []string{"chl"}, []string{"chatlinks"}, true},
 		"channellinks/status":   {"ChannelLink", nil, nil, true},
 		"channellinks/scale":    {"Scale", nil, nil, true},
-		"accountunlinks":        {"AccountUnlink", []string{"unlink"}, []string{"channellink"}, true},
+		"accountunlinks":        {"AccountUnlink", []string{"unlink"}, []string{"chatlinks"}, true},
 		"accountunlinks/status": {"AccountUnlink", nil, nil, true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
