@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -87,7 +88,7 @@ func (a *Applier) Apply(ctx context.Context, config runtime.ApplyConfiguration, 
 		if err != nil || same {
 			return Unchanged, err
 		}
-		return Updated, a.write(ctx, want)
+		return Updated, a.repair(ctx, cached, want)
 	case err != nil && !apierrors.IsNotFound(err):
 		return Unchanged, fmt.Errorf("reading %s %q: %w", want.GetKind(), want.GetName(), err)
 	}
@@ -191,6 +192,24 @@ func (a *Applier) write(ctx context.Context, want *unstructured.Unstructured) er
 		return fmt.Errorf("applying %s %q: %w", want.GetKind(), want.GetName(), err)
 	}
 	return nil
+}
+
+// repair writes over drift. Server-side apply merges lists by their elements' keys, so an element whose key was changed by
+// hand stays beside ours, and the API server may find the two invalid together (a Service with two ports of one name).
+// Then the lists are first put back as a whole, by a merge patch.
+func (a *Applier) repair(ctx context.Context, cached client.Object, want *unstructured.Unstructured) error {
+	err := a.write(ctx, want)
+	if !apierrors.IsInvalid(err) {
+		return err
+	}
+	data, marshalErr := json.Marshal(want)
+	if marshalErr != nil {
+		return errors.Join(err, marshalErr)
+	}
+	if patchErr := a.Client.Patch(ctx, cached, client.RawPatch(types.MergePatchType, data), client.FieldOwner(a.FieldOwner)); patchErr != nil {
+		return err // what the API server says of the apply is what a person needs
+	}
+	return a.write(ctx, want)
 }
 
 func foreign(want *unstructured.Unstructured, found metav1.Object) error {

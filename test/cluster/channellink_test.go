@@ -139,7 +139,7 @@ func TestDriftIsRepairedAndTheUsersOwnStays(t *testing.T) {
 	key := client.ObjectKeyFromObject(link)
 
 	service := &corev1.Service{}
-	patch(t, service, key, `{"metadata": {"labels": {"team": "hr"}}, "spec": {"ports": [{"port": 80, "targetPort": "admin"}]}}`)
+	patch(t, service, key, `{"metadata": {"labels": {"team": "hr"}}, "spec": {"ports": [{"name": "http", "port": 81, "targetPort": "admin"}]}}`)
 	deployment := &appsv1.Deployment{}
 	patch(t, deployment, key, `{"spec": {"template": {"spec": {"automountServiceAccountToken": true}}}}`)
 	policy := &networkingv1.NetworkPolicy{}
@@ -152,6 +152,8 @@ func TestDriftIsRepairedAndTheUsersOwnStays(t *testing.T) {
 
 	NewWithT(t).Eventually(func(g Gomega) {
 		g.Expect(cluster.Get(t.Context(), key, service)).To(Succeed())
+		g.Expect(service.Spec.Ports).To(HaveLen(2), "a port's number is its key: the changed one must go")
+		g.Expect(service.Spec.Ports[0].Port).To(Equal(int32(80)))
 		g.Expect(service.Spec.Ports[0].TargetPort.String()).To(Equal("http"))
 		g.Expect(service.Labels).To(HaveKeyWithValue("team", "hr"), "a user's own label stays")
 		g.Expect(cluster.Get(t.Context(), key, deployment)).To(Succeed())
