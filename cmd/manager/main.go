@@ -8,12 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -21,19 +17,11 @@ import (
 
 	"channellink.dev/operator/controllers"
 	"channellink.dev/operator/internal/desired"
-	"channellink.dev/operator/internal/names"
 	"channellink.dev/operator/webhookserver/config"
 )
 
 // version is set by the build.
 var version = "dev"
-
-// Leader election: others take over within leaseDuration, and a leader gives up before that.
-const (
-	leaseDuration = 15 * time.Second
-	renewDeadline = 10 * time.Second
-	retryPeriod   = 2 * time.Second
-)
 
 // flags of the command line.
 type flags struct {
@@ -122,17 +110,9 @@ func run(f flags) error {
 	}
 	var mayAsk func() bool
 	if f.leaderElect {
-		lease, err := electionLock(restConfig, f.namespace)
-		if err != nil {
+		if mayAsk, err = controllers.ElectLeader(&options, restConfig, f.namespace); err != nil {
 			return err
 		}
-		duration, deadline, period := leaseDuration, renewDeadline, retryPeriod
-		options.LeaderElection = true
-		options.LeaderElectionResourceLockInterface = lease
-		options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = &duration, &deadline, &period
-		// The process ends when its manager does, so another replica may lead at once.
-		options.LeaderElectionReleaseOnCancel = true
-		mayAsk = lease.Held
 	}
 	mgr, err := ctrl.NewManager(restConfig, options)
 	if err != nil {
@@ -159,29 +139,6 @@ func run(f flags) error {
 	}
 	ctrl.Log.Info("Starting the operator", "version", version, "serverImage", f.serverImage, "watchNamespaces", f.watchNamespaces)
 	return mgr.Start(ctx)
-}
-
-// electionLock is the lock that the replicas elect their leader by. Its identity is new with every process, so that a
-// restarted one never takes its predecessor's lease for its own.
-func electionLock(restConfig *rest.Config, namespace string) (*controllers.Lease, error) {
-	host, err := os.Hostname()
-	if err != nil {
-		return nil, fmt.Errorf("naming this replica: %w", err)
-	}
-	// Renewals must fail fast, and must not queue behind other requests.
-	restConfig = rest.CopyConfig(restConfig)
-	restConfig.Timeout = renewDeadline / 2
-	client, err := kubernetes.NewForConfig(rest.AddUserAgent(restConfig, "leader-election"))
-	if err != nil {
-		return nil, fmt.Errorf("preparing leader election: %w", err)
-	}
-	identity := fmt.Sprintf("%s_%d_%d", host, os.Getpid(), time.Now().UnixNano())
-	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, names.LeaderLease,
-		client.CoreV1(), client.CoordinationV1(), resourcelock.ResourceLockConfig{Identity: identity})
-	if err != nil {
-		return nil, fmt.Errorf("preparing leader election: %w", err)
-	}
-	return &controllers.Lease{Interface: lock, Duration: leaseDuration}, nil
 }
 
 func list(text string) []string {
