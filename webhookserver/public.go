@@ -51,8 +51,8 @@ func clean(p string) bool {
 // showChannel tells a person who opens the public URL where he is.
 func (s *Server) showChannel(c *channel) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		writePage(w, http.StatusOK, pages.Landing{Head: pages.Head{
-			Look: pages.Look{Name: c.DisplayName, Accent: c.Branding.AccentColor}, Language: languageOf(r),
-		}})
+		head := headFor(r)
+		head.Look = pages.Look{Name: c.DisplayName, Accent: c.Branding.AccentColor}
+		writePage(w, http.StatusOK, pages.Landing{Head: head})
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"golang.org/x/text/language"
-
 	"channellink.dev/operator/webhookserver/pages"
 )
 
@@ -60,14 +58,14 @@ func writeProblemPage(w http.ResponseWriter, r *http.Request, code int) {
 	default:
 		kind = pages.ProblemInternal
 	}
-	writePage(w, code, pages.Trouble{
-		Head: pages.Head{Language: languageOf(r), RequestID: w.Header().Get(requestIDHeader)}, Kind: kind,
-	})
+	head := headFor(r)
+	head.RequestID = w.Header().Get(requestIDHeader)
+	writePage(w, code, pages.Trouble{Head: head, Kind: kind})
 }
 
-// languageOf is the page language that the browser prefers.
-func languageOf(r *http.Request) language.Tag {
-	return pages.Match(r.Header.Values("Accept-Language")...)
+// headFor is the head of a page in the language that the browser prefers.
+func headFor(r *http.Request) pages.Head {
+	return pages.Head{Language: pages.Match(r.Header.Values("Accept-Language")...)}
 }
 
 // jsonProblem is what a program gets. It is told the code in words and nothing else: why a token was refused, say, would
