@@ -17,9 +17,6 @@ import (
 	"channellink.dev/operator/webhookserver/store"
 )
 
-// databaseFile is the SQLite database in the directory of the volume.
-const databaseFile = "links.db"
-
 // storeKeeper opens the store in the background, tries again for as long as it takes, opens it anew when its connection
 // string changes, and knows how it is.
 type storeKeeper struct {
@@ -155,7 +152,7 @@ func (k *storeKeeper) open(ctx context.Context, dsn secretfile.Secret) (link.Sto
 	if k.dsn != nil {
 		opened, err = store.OpenPostgres(ctx, store.PostgresOptions{Options: options, DSN: dsn, MaxConns: k.settings.Postgres.MaxConns})
 	} else {
-		path := filepath.Join(k.settings.SQLite.Dir, databaseFile)
+		path := filepath.Join(k.settings.SQLite.Dir, store.DatabaseFile)
 		opened, err = store.OpenSQLite(ctx, store.SQLiteOptions{Options: options, Path: path})
 	}
 	if err != nil {

@@ -1,4 +1,5 @@
-// Command webhookserver serves the channels of a settings directory, as the operator mounts it.
+// Command webhookserver serves the channels of a settings directory, as the operator mounts it. `webhookserver links` works on
+// the links of the server beside which it runs.
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 
 	"channellink.dev/operator/webhookserver"
 	"channellink.dev/operator/webhookserver/config"
+	"channellink.dev/operator/webhookserver/linkscmd"
 )
 
 // version is set by the linker.
@@ -25,7 +27,7 @@ var version = "dev"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	err := run(ctx, os.Args[1:], os.Stdout)
+	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 	case err != nil:
@@ -64,7 +66,10 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) error {
+	if len(args) > 0 && args[0] == "links" {
+		return linkscmd.Run(ctx, args[1:], linkscmd.Env{In: in, Out: out, Err: errOut, Now: time.Now})
+	}
 	o, err := parse(args)
 	if err != nil {
 		return err

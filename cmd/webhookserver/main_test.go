@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -63,6 +64,7 @@ func settingsVolume(t *testing.T, references *secretfiletest.Volume, key adminap
 		Channels: []config.Channel{{
 			UID: uid, Namespace: "hr", Name: "vision-hr", Platform: "LINE", PageID: "507oftxz", DisplayName: "Vision HR",
 			PublicURL: "https://link.vision.example/hr",
+			LINE:      &config.LINE{APIEndpoint: "https://api.line.me", AccountLinkEndpoint: "https://access.line.me/dialog/bot/accountLink"},
 			OIDC: config.OIDC{
 				IssuerURL: issuertest.New(t).URL, ClientID: "chatbot", Scopes: []string{"openid"}, UserClaim: "sub",
 				ClientSecret:   &config.File{Field: fieldSecret, Path: references.Path(fieldSecret)},
@@ -187,7 +189,8 @@ func TestLifeOfAPod(t *testing.T) {
 		t.Fatal(err)
 	}
 	references := secretfiletest.NewVolume(t, nil)
-	p := start(t, settingsVolume(t, references, keys), "--ready-drain", "2s")
+	settings := settingsVolume(t, references, keys)
+	p := start(t, settings, "--ready-drain", "2s")
 
 	p.untilCode(t, p.Ops+"/healthz", http.StatusOK)
 	p.untilCode(t, p.Ops+"/readyz", http.StatusServiceUnavailable)
@@ -208,6 +211,7 @@ func TestLifeOfAPod(t *testing.T) {
 	references.Publish(t, map[string]string{fieldSecret: "late"})
 	p.untilCode(t, p.Ops+"/readyz", http.StatusOK)
 	p.untilCode(t, p.Public+"/hr", http.StatusOK)
+	wantLinksCommand(t, settings)
 
 	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -218,6 +222,29 @@ func TestLifeOfAPod(t *testing.T) {
 	}
 	if err := p.command.Wait(); err != nil {
 		t.Errorf("the program ended with %v", err)
+	}
+}
+
+// wantLinksCommand imports a link beside the serving program and finds it in the list, as `kubectl exec` would.
+func wantLinksCommand(t *testing.T, settings *secretfiletest.Volume) {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := func(command, in string) string {
+		cmd := exec.CommandContext(t.Context(), path, "links", command, "--settings-dir", settings.Dir)
+		cmd.Stdin, cmd.Stderr = strings.NewReader(in), os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Errorf("links %s: %v", command, err)
+		}
+		return string(out)
+	}
+	links("import", `{"version":1,"userID":"U206d25c2ea6bd87c17655609a1c37cb8","issuer":"https://sso.vision.example",`+
+		`"subject":"s1","confirmed":true,"linkedAt":"2026-01-31T00:00:00Z"}`)
+	if list := links("list", ""); !strings.Contains(list, `"user":"U206…7cb8"`) {
+		t.Errorf("links list: %s", list)
 	}
 }
 
@@ -316,7 +343,7 @@ func TestRunRefuses(t *testing.T) {
 		"no settings":     {"nothing can be served", "settings.json", []string{"--settings-dir", t.TempDir()}},
 		"other release":   {"the halves of two releases must not guess", "version 999", write(`{"version": 999}`)},
 		"unknown flag":    {"a flag that does nothing would be believed in", "--colour", []string{"--colour"}},
-		"stray argument":  {"a command that does not exist", `"links"`, []string{"links"}},
+		"stray argument":  {"a command that does not exist", `"link"`, []string{"link"}},
 		"unknown level":   {"logs would be missing when they are wanted", "logLevel", write(`{"version":1,"logLevel":"loud","network":{},"store":{"sqlite":{"dir":"/nowhere"},"auditRetention":"1h"},"channels":[]}`)},
 		"not an address":  {"a port that nobody finds", "nonsense", append(write(`{"version":1,"network":{},"store":{"sqlite":{"dir":"/nowhere"},"auditRetention":"1h"},"channels":[]}`), "--public-address", "nonsense")},
 		"not a publicURL": {"its path and host decide what is served", "publicURL", write(`{"version":1,"network":{},"store":{"sqlite":{"dir":"/nowhere"},"auditRetention":"1h"},"channels":[{"uid":"u","publicURL":"link.vision.example"}]}`)},
@@ -324,7 +351,7 @@ func TestRunRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel() // what is not refused ends at once
-			err := run(ctx, tc.args, new(bytes.Buffer))
+			err := run(ctx, tc.args, nil, new(bytes.Buffer), io.Discard)
 			if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(tc.says, "--")) {
 				t.Errorf("got %v, want an error about %s: %s", err, tc.says, tc.reason)
 			}
@@ -334,7 +361,7 @@ func TestRunRefuses(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"--version"}, &out); err != nil || out.String() != version+"\n" {
+	if err := run(t.Context(), []string{"--version"}, nil, &out, io.Discard); err != nil || out.String() != version+"\n" {
 		t.Errorf("got %q and %v, want the version", out.String(), err)
 	}
 }

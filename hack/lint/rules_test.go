@@ -135,6 +135,12 @@ var rows = []struct {
 		refused: []string{"./webhookserver/event", "./webhookserver/authorize"},
 	},
 	{
+		reason:  "a command for links serves nothing",
+		file:    "webhookserver/linkscmd/probe.go",
+		allowed: []string{"./webhookserver/link", "./webhookserver/store", "./webhookserver/config"},
+		refused: []string{"./webhookserver", "./webhookserver/authorize"},
+	},
+	{
 		reason:  "the sign-in reaches platforms through interfaces of its own",
 		file:    "webhookserver/authorize/probe.go",
 		allowed: []string{"./webhookserver/link", "./webhookserver/pages", "github.com/coreos/go-oidc/v3/oidc", "golang.org/x/oauth2"},

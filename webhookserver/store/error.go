@@ -29,6 +29,7 @@ const (
 	Corrupt             Reason = "Corrupt"             // the file is damaged or not a database
 	InUse               Reason = "InUse"               // another process has the SQLite file
 	SchemaTooNew        Reason = "SchemaTooNew"        // a newer server took away what this one needs
+	SchemaTooOld        Reason = "SchemaTooOld"        // no server of this version has opened the database yet
 	MigrationFailed     Reason = "MigrationFailed"     // the schema could not be brought up to date
 	Canceled            Reason = "Canceled"            // the caller gave up
 	Failed              Reason = "Failed"              // anything else: most likely a fault of this program

@@ -25,18 +25,10 @@ type schema struct {
 // one that has gone on without it. A schema that is up to date costs two queries
 // and no lock.
 func migrate(ctx context.Context, db *sql.DB, b backend, log *slog.Logger, options ...goose.ProviderOption) error {
-	options = append(options,
-		goose.WithTableName(versionsTable),
-		goose.WithLogger(goose.NopLogger()),
-		goose.WithDisableGlobalRegistry(true),
-	)
-	provider, err := goose.NewProvider(b.dialect, db, b.migrations, options...)
+	provider, own, err := newProvider(db, b, options...)
 	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
+		return err
 	}
-	sources := provider.ListSources()
-	own := sources[len(sources)-1].Version
-
 	before, err := readSchema(ctx, db, b)
 	if err != nil {
 		return wrap("read schema version", err, b.classify)
@@ -61,6 +53,41 @@ func migrate(ctx context.Context, db *sql.DB, b backend, log *slog.Logger, optio
 	}
 	log.InfoContext(ctx, "schema migrated", "from", before.version, "to", after.version)
 	return after.check(own)
+}
+
+// newProvider returns what migrates, and the version of this binary's schema.
+func newProvider(db *sql.DB, b backend, options ...goose.ProviderOption) (provider *goose.Provider, own int64, err error) {
+	options = append(options,
+		goose.WithTableName(versionsTable),
+		goose.WithLogger(goose.NopLogger()),
+		goose.WithDisableGlobalRegistry(true),
+	)
+	provider, err = goose.NewProvider(b.dialect, db, b.migrations, options...)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read migrations: %w", err)
+	}
+	sources := provider.ListSources()
+	return provider, sources[len(sources)-1].Version, nil
+}
+
+// requireSchema returns an error unless this binary can work with the schema as it
+// is.
+func requireSchema(ctx context.Context, db *sql.DB, b backend) error {
+	_, own, err := newProvider(db, b)
+	if err != nil {
+		return err
+	}
+	present, err := readSchema(ctx, db, b)
+	if err != nil {
+		return wrap("read schema version", err, b.classify)
+	}
+	if present.version < own {
+		return &Error{
+			Op: "open", Reason: SchemaTooOld,
+			Note: fmt.Sprintf("the database has schema %d, this command needs %d: let a server of this version start first", present.version, own),
+		}
+	}
+	return present.check(own)
 }
 
 func (s schema) check(own int64) error {

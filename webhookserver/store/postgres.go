@@ -88,7 +88,12 @@ func OpenPostgres(ctx context.Context, o PostgresOptions) (*Store, error) {
 		pool.Close()
 		return err
 	})
-	if err := migratePostgres(ctx, b, config, s); err != nil {
+	if o.Beside {
+		err = requireSchema(ctx, db, b)
+	} else {
+		err = migratePostgres(ctx, b, config, s)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -23,6 +23,9 @@ import (
 //go:embed migrations/sqlite/*.sql
 var sqliteMigrations embed.FS
 
+// DatabaseFile is the name of the SQLite database in the directory of its volume.
+const DatabaseFile = "links.db"
+
 // SQLiteOptions are the parameters of [OpenSQLite].
 type SQLiteOptions struct {
 	Options
@@ -52,12 +55,9 @@ func OpenSQLite(ctx context.Context, o SQLiteOptions) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := lockFile(o.Path + ".lock")
+	unlock, err := prepareFile(o)
 	if err != nil {
 		return nil, err
-	}
-	if err := createFile(o.Path); err != nil {
-		return nil, errors.Join(wrap("create database file", err, b.classify), unlock())
 	}
 	// SQLite has one writer at a time. Waiting for it in Go is fair and obeys the
 	// context; a transaction that takes the write lock at once cannot fail halfway.
@@ -76,10 +76,42 @@ func OpenSQLite(ctx context.Context, o SQLiteOptions) (*Store, error) {
 	s := newStore(b, write, read, o.Options, func() error {
 		return errors.Join(read.Close(), write.Close(), unlock())
 	})
-	if err := migrate(ctx, write, b, s.log); err != nil {
+	if o.Beside {
+		err = requireSchema(ctx, read, b)
+	} else {
+		err = migrate(ctx, write, b, s.log)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// prepareFile makes the file and takes the lock of its server, or for a command
+// beside it neither.
+//
+// The lock keeps servers apart, and with them hosts: a rolling update or a second
+// replica may mount the volume elsewhere, where SQLite's shared memory (-shm) does
+// not reach and two writers would destroy the file. A command that `kubectl exec`
+// starts runs in the server's own container, on one kernel and one mount, which is
+// what the write-ahead log is made for: readers see the last commit and hold
+// nobody up, and a writer waits for SQLite's own lock, busy_timeout long, as the
+// server then does for it.
+func prepareFile(o SQLiteOptions) (unlock func() error, err error) {
+	if o.Beside {
+		if _, err := os.Stat(o.Path); err != nil {
+			return nil, wrap("open database file", err, classifySQLite)
+		}
+		return func() error { return nil }, nil
+	}
+	unlock, err = lockFile(o.Path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	if err := createFile(o.Path); err != nil {
+		return nil, errors.Join(wrap("create database file", err, classifySQLite), unlock())
+	}
+	return unlock, nil
 }
 
 func sqliteBackend() (backend, error) {

@@ -24,7 +24,11 @@ type Options struct {
 	EncryptionKeys func() []secretfile.Secret
 	// MaxOpenSessions bounds a channel's open login sessions; 0 means [link.MaxOpenSessions].
 	MaxOpenSessions int64
-	Log             *slog.Logger // nil means none
+	// Beside opens the store as a command beside its server: it takes no lock of the
+	// server's and migrates nothing. A store that no server of this version has
+	// opened is [SchemaTooOld].
+	Beside bool
+	Log    *slog.Logger // nil means none
 }
 
 // Store is a [link.Store] on a SQL database.

@@ -1,0 +1,81 @@
+package linkscmd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"channellink.dev/operator/webhookserver/link"
+)
+
+const (
+	// importBatch is how many links are stored at once. With SQLite the server cannot write meanwhile.
+	importBatch = 100
+	// maxLine bounds a line, in bytes; the longest valid record is some 6 KiB.
+	maxLine = 64 << 10
+)
+
+// Summary is what an import prints.
+type Summary struct {
+	Read   int `json:"read"`
+	Stored int `json:"stored"`
+}
+
+// importLinks stores lines batch by batch. A line that it cannot take ends it; the lines before that are stored by then.
+func importLinks(ctx context.Context, s link.Store, channels []link.ChannelID, env Env) error {
+	var sum Summary
+	var batch []link.Link
+	flush := func() error {
+		began := env.Now()
+		stored, err := s.Import(ctx, batch, env.Now())
+		sum.Stored += stored
+		if err != nil {
+			return fmt.Errorf("links import: near line %d, %d stored: %w", sum.Read, sum.Stored, err)
+		}
+		batch = batch[:0]
+		return rest(ctx, env.Now().Sub(began))
+	}
+	lines := bufio.NewScanner(env.In)
+	lines.Buffer(nil, maxLine)
+	for number := 1; lines.Scan(); number++ {
+		line := bytes.TrimSpace(lines.Bytes())
+		if len(line) == 0 {
+			continue
+		}
+		l, err := parse(line, channels, env.Now())
+		if err != nil {
+			stored := flush()
+			return errors.Join(fmt.Errorf("links import: line %d, %d stored: %w", number, sum.Stored, err), stored)
+		}
+		sum.Read++
+		if batch = append(batch, l); len(batch) == importBatch {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("links import: after %d links, %d stored: %w", sum.Read, sum.Stored, err)
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	return json.NewEncoder(env.Out).Encode(sum)
+}
+
+// rest leaves the store to its server for as long as the import has had it. SQLite's lock is not fair: who asks again at
+// once gets it again, while the server waits in steps of up to 100 ms and gives up after busy_timeout.
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
