@@ -161,7 +161,14 @@ func (i *Issuer) Sign(tb testing.TB, claims map[string]any) string {
 // Sign returns a token with these claims, signed as told.
 func Sign(tb testing.TB, algorithm jose.SignatureAlgorithm, key crypto.PrivateKey, keyID string, claims map[string]any) string {
 	tb.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key, KeyID: keyID}}, nil)
+	return signAs(tb, algorithm, key, keyID, nil, claims)
+}
+
+func signAs(
+	tb testing.TB, algorithm jose.SignatureAlgorithm, key crypto.PrivateKey, keyID string, options *jose.SignerOptions, claims map[string]any,
+) string {
+	tb.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key, KeyID: keyID}}, options)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // Paths of a login.
@@ -109,4 +111,13 @@ func (i *Issuer) serveToken(w http.ResponseWriter, r *http.Request) {
 	answer := map[string]any{"token_type": "Bearer", "access_token": "access-" + code, "id_token": g.idToken}
 	maps.Copy(answer, g.extra)
 	writeJSON(w, answer)
+}
+
+// SignAs returns a token signed with the newest key under a header with these members.
+func (i *Issuer) SignAs(tb testing.TB, header map[jose.HeaderKey]any, claims map[string]any) string {
+	tb.Helper()
+	i.mu.Lock()
+	key := i.keys[0]
+	i.mu.Unlock()
+	return signAs(tb, jose.ES256, key.Key, key.KeyID, &jose.SignerOptions{ExtraHeaders: header}, claims)
 }
