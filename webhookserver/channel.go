@@ -23,6 +23,9 @@ type channel struct {
 	references []reference
 	issuer     *issuerWatch
 	logins     *authorize.Logins
+	siblings   *siblings  // nil without any
+	confirmer  *confirmer // nil without BotBonnie
+	poison     poison
 	routes     *http.ServeMux // below prefix
 }
 

@@ -13,7 +13,7 @@ import (
 
 // newLogins joins a channel's logins with its issuer, its platform, the store and the mounted keys.
 func (s *Server) newLogins(c *channel, network config.Network) (*authorize.Logins, error) {
-	platform, err := newLoginPlatform(c, network)
+	platform, err := s.newLoginPlatform(c, network)
 	if err != nil {
 		return nil, err
 	}

@@ -15,20 +15,21 @@ import (
 
 // newLoginPlatform gives the logins of a channel the platform that they go through: BotBonnie where it stands in front, and
 // else the chat platform itself.
-func newLoginPlatform(c *channel, network config.Network) (authorize.Platform, error) {
+func (s *Server) newLoginPlatform(c *channel, network config.Network) (authorize.Platform, error) {
 	var redirects messenger.Redirects
 	if c.Messenger != nil {
 		redirects = messenger.Redirects{Hosts: c.Messenger.RedirectHosts, AllowLocal: network.AllowLocal}
 	}
+	users := s.newChatUsers(c)
 	switch {
 	case c.BotBonnie != nil:
 		login := botbonnie.Login{Platform: botbonnie.LINE, PageID: c.PageID, RedirectEndpoint: c.BotBonnie.RedirectEndpoint}
 		if c.Platform == facebook {
 			login.Platform, login.CheckRedirect = botbonnie.Facebook, redirects.Check
 		}
-		return botBonnieLogin{login}, nil
+		return botBonnieLogin{login, c.confirmer, users}, nil
 	case c.Platform == facebook && c.Messenger != nil:
-		return messengerLogin{redirects}, nil
+		return messengerLogin{redirects, users}, nil
 	case c.LINE != nil:
 		return lineLogin{c.LINE.AccountLinkEndpoint}, nil
 	}
@@ -38,19 +39,35 @@ func newLoginPlatform(c *channel, network config.Network) (authorize.Platform, e
 // facebook is the platform of Messenger in the settings.
 const facebook = "Facebook"
 
-type botBonnieLogin struct{ botbonnie.Login }
+type botBonnieLogin struct {
+	botbonnie.Login
+	confirmer *confirmer
+	users     *chatUsers
+}
 
 // Enter implements authorize.Platform.
 func (p botBonnieLogin) Enter(_ context.Context, query url.Values) (link.Entry, error) {
 	return p.Login.Enter(query)
 }
 
-// ChatUser implements authorize.Platform.
-func (botBonnieLogin) ChatUser(_ context.Context, e link.Entry) (link.ChatUser, error) {
-	return link.ChatUser{UserID: e.UserID}, nil
+// Return implements authorize.Platform. What BotBonnie makes of the code is asked for a little later.
+func (p botBonnieLogin) Return(e link.Entry, code string) (string, error) {
+	location, err := p.Login.Return(e, code)
+	if err == nil {
+		p.confirmer.wake()
+	}
+	return location, err
 }
 
-type messengerLogin struct{ redirects messenger.Redirects }
+// ChatUser implements authorize.Platform.
+func (p botBonnieLogin) ChatUser(ctx context.Context, e link.Entry) (link.ChatUser, error) {
+	return p.users.of(ctx, e)
+}
+
+type messengerLogin struct {
+	redirects messenger.Redirects
+	users     *chatUsers
+}
 
 // Enter implements authorize.Platform.
 func (p messengerLogin) Enter(_ context.Context, query url.Values) (link.Entry, error) {
@@ -66,8 +83,8 @@ func (p messengerLogin) Return(e link.Entry, code string) (string, error) {
 func (p messengerLogin) Cancel(e link.Entry) (string, bool) { return messenger.Cancel(e, p.redirects) }
 
 // ChatUser implements authorize.Platform.
-func (messengerLogin) ChatUser(_ context.Context, e link.Entry) (link.ChatUser, error) {
-	return link.ChatUser{UserID: e.UserID}, nil
+func (p messengerLogin) ChatUser(ctx context.Context, e link.Entry) (link.ChatUser, error) {
+	return p.users.of(ctx, e)
 }
 
 type lineLogin struct{ accountLinkEndpoint string }

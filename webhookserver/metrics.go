@@ -21,6 +21,7 @@ type metrics struct {
 	refused  *prometheus.CounterVec
 	evicted  *prometheus.CounterVec
 	logins   *prometheus.CounterVec
+	hookMetrics
 }
 
 // requestBuckets are seconds: below a millisecond for what is answered from memory, up to the 5 s of a call to an upstream.
@@ -56,6 +57,7 @@ func newMetrics(s *Server) *metrics {
 		m.requests, m.seconds, m.refused, m.evicted, m.logins,
 		stateCollector{s},
 	)
+	m.hookMetrics = newHookMetrics(m.registry)
 	return m
 }
 

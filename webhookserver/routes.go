@@ -27,6 +27,8 @@ const elsewhere = "/"
 func (s *Server) publicRoutes(c *channel) []route {
 	return slices.Concat(
 		loginRoutes(c.logins),
+		s.webhookRoutes(c),
+		s.botBonnieRoutes(c),
 		[]route{
 			{"GET /{$}", s.showChannel(c), false},
 			{elsewhere, nothingHere, false},

@@ -42,6 +42,7 @@ type Server struct {
 	storeReferences []reference
 	channels        []*channel
 	store           *storeKeeper
+	calls           *platformCalls
 	verifier        *adminapi.Verifier
 	metrics         *metrics
 
@@ -74,9 +75,11 @@ func New(c Config) (*Server, error) {
 		audiences = append(audiences, ch.UID)
 	}
 	s.store = newStoreKeeper(c.Settings.Store, ids, s.files, c.Now, c.Log)
+	s.calls = newPlatformCalls(c.Settings.Network, c.Settings.Channels)
 	s.verifier = adminapi.NewVerifier(audiences...)
 	for _, ch := range s.channels {
 		ch.issuer = newIssuerWatch(ch, c.Settings.Network, s.store, s.files, c.Log)
+		ch.siblings, ch.confirmer = s.newSiblings(ch), s.newConfirmer(ch)
 		var err error
 		if ch.logins, err = s.newLogins(ch, c.Settings.Network); err != nil {
 			return nil, err
@@ -96,6 +99,7 @@ func (s *Server) background(ctx context.Context) {
 	all.Go(func() { s.settle(ctx) })
 	for _, ch := range s.channels {
 		all.Go(func() { ch.issuer.run(ctx) })
+		all.Go(func() { s.runHooks(ctx, ch) })
 	}
 	all.Wait()
 }

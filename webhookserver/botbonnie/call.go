@@ -1,6 +1,8 @@
 package botbonnie
 
 import (
+	"encoding/json"
+
 	"channellink.dev/operator/webhookserver/event"
 	"channellink.dev/operator/webhookserver/signature"
 )
@@ -13,16 +15,20 @@ type Call struct {
 	UserID string
 	// Channel is the platform.
 	Channel Platform
+	// Locale is the user's, such as zh_TW; empty unless the URL asks for it
+	// (?fields=user).
+	Locale string
 }
 
 // ReadCall reads a call. Ids come as strings or numbers, and so does bot_channel,
 // whatever the documentation says. The error is one of package signature's.
 func ReadCall(v signature.Verified) (Call, error) {
 	var body struct {
-		BotID   event.ID `json:"bot_id"`
-		RawUID  event.ID `json:"bot_raw_uid"`
-		PageID  event.ID `json:"bot_pid"`
-		Channel event.ID `json:"bot_channel"`
+		BotID   event.ID        `json:"bot_id"`
+		RawUID  event.ID        `json:"bot_raw_uid"`
+		PageID  event.ID        `json:"bot_pid"`
+		Channel event.ID        `json:"bot_channel"`
+		User    json.RawMessage `json:"user"`
 	}
 	if err := v.Decode(&body); err != nil {
 		return Call{}, err
@@ -31,5 +37,9 @@ func ReadCall(v signature.Verified) (Call, error) {
 	if body.BotID == "" || body.RawUID == "" || body.PageID == "" || platform == "" {
 		return Call{}, signature.ErrNotJSON
 	}
-	return Call{BotID: string(body.BotID), PageID: string(body.PageID), UserID: string(body.RawUID), Channel: platform}, nil
+	var user struct {
+		Locale string `json:"locale"`
+	}
+	_ = json.Unmarshal(body.User, &user) // most calls have none
+	return Call{BotID: string(body.BotID), PageID: string(body.PageID), UserID: string(body.RawUID), Channel: platform, Locale: user.Locale}, nil
 }

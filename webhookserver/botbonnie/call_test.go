@@ -28,7 +28,7 @@ func signed(t testing.TB, body string) signature.Verified {
 }
 
 func TestReadCall(t *testing.T) {
-	onFacebook := botbonnie.Call{BotID: "bot-xxxxx", PageID: "1234779123812", UserID: "2xxxxxxxxxxxx0", Channel: botbonnie.Facebook}
+	onFacebook := botbonnie.Call{BotID: "bot-xxxxx", PageID: "1234779123812", UserID: "2xxxxxxxxxxxx0", Channel: botbonnie.Facebook, Locale: "zh_TW"}
 	onLINE := botbonnie.Call{BotID: "bot-M-BOieOXZ", PageID: pageID, UserID: userID, Channel: botbonnie.LINE}
 	for _, c := range []struct {
 		reason, body string

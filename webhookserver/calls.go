@@ -1,0 +1,84 @@
+package webhookserver
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"channellink.dev/operator/webhookserver/config"
+	"channellink.dev/operator/webhookserver/outbound"
+	"channellink.dev/operator/webhookserver/secretfile"
+)
+
+// defaultCalls bounds the calls of a channel to an upstream that has no bound of its own in the settings: what a busy login
+// page makes, and a hundredth of what LINE allows.
+var defaultCalls = outbound.Limit{PerSecond: 20, Burst: 40}
+
+// platformCalls is the way to the chat platforms and BotBonnie: one guarded client for all channels, and a token bucket and
+// a breaker for each channel and upstream.
+type platformCalls struct {
+	client *outbound.Client
+	gates  *outbound.Gates
+}
+
+func newPlatformCalls(network config.Network, channels []config.Channel) *platformCalls {
+	limits := map[outbound.Key]outbound.Limit{}
+	for _, c := range channels {
+		if c.BotBonnie == nil {
+			continue
+		}
+		if u, err := url.Parse(c.BotBonnie.APIEndpoint); err == nil {
+			rate := c.BotBonnie.MaxCallsPerSecond
+			limits[outbound.Key{Channel: c.UID, Upstream: u.Hostname()}] = outbound.Limit{PerSecond: rate, Burst: int(rate)}
+		}
+	}
+	return &platformCalls{
+		client: outbound.New(outbound.Options{Policy: policy(network)}),
+		gates: outbound.NewGates(outbound.GateOptions{Limit: func(k outbound.Key) outbound.Limit {
+			if limit, ok := limits[k]; ok && limit.PerSecond > 0 {
+				return limit
+			}
+			return defaultCalls
+		}}),
+	}
+}
+
+func policy(network config.Network) outbound.Policy {
+	return outbound.Policy{AllowLocal: network.AllowLocal, AllowHTTPLocalhost: network.AllowLocal, DenyPrivate: network.DenyPrivate}
+}
+
+// of returns the way for one channel. Its calls wait for a token as long as their context lets them.
+func (p *platformCalls) of(c *channel) func(*http.Request) (*outbound.Response, error) {
+	return func(req *http.Request) (*outbound.Response, error) {
+		key := outbound.Key{Channel: c.UID, Upstream: req.URL.Hostname()}
+		var resp *outbound.Response
+		err := p.gates.Do(req.Context(), key, func(ctx context.Context) (err error) {
+			if resp, err = p.client.Do(req.WithContext(ctx)); err == nil && resp.Status >= http.StatusInternalServerError {
+				err = &outbound.Error{Reason: outbound.BadStatus, Host: key.Upstream, Status: resp.Status} // for the breaker
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		return resp, nil
+	}
+}
+
+// newest returns the value of a reference to send; nil for a reference that is not made.
+func (c *channel) newest(f *config.File) func() (secretfile.Secret, bool) {
+	ref, ok := c.reference(f)
+	if !ok {
+		return nil
+	}
+	return func() (secretfile.Secret, bool) { return ref.file.Load().Newest() }
+}
+
+// values returns the values of a reference to check with; nothing for one that is not made.
+func (c *channel) values(f *config.File) []secretfile.Secret {
+	ref, ok := c.reference(f)
+	if !ok {
+		return nil
+	}
+	return ref.file.Load().Values()
+}

@@ -1,0 +1,255 @@
+package webhookserver
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"channellink.dev/operator/webhookserver/botbonnie"
+	"channellink.dev/operator/webhookserver/link"
+	"channellink.dev/operator/webhookserver/outbound"
+)
+
+// When BotBonnie is asked whether it has taken a code.
+const (
+	// firstLook is how long after consent. The browser needs about that long to get there.
+	firstLook = 2 * time.Second
+	// slowestLook bounds the pauses, which double from firstLook on.
+	slowestLook = time.Minute
+	// lookPatience bounds one look-up, with all its pages.
+	lookPatience = 15 * time.Second
+	// lookForPending is how often the store is asked for pending links that nobody here has heard of: those of a server
+	// that ended before they were confirmed.
+	lookForPending = 30 * time.Second
+	// maxLooked bounds the pending links that one look-up serves.
+	maxLooked = 1000
+)
+
+// pendingStore is what the confirmer needs of the store.
+type pendingStore interface {
+	PendingLinks(ctx context.Context, channel link.ChannelID, now time.Time, limit int) ([]link.Link, error)
+	Confirm(ctx context.Context, c link.Confirmation, now time.Time) (link.Outcome, error)
+}
+
+// confirmer confirms the links of a channel behind BotBonnie, which gets the platform's event in our place. It keeps the
+// code that the login carried as the user's extId: so the record of the user, read at BotBonnie itself, is the proof that
+// the browser which gave consent was that user's. One look-up serves every link that waits.
+//
+// Replicas need no leader: confirming twice is confirming once, and each one asks for its own logins above all.
+type confirmer struct {
+	channel   link.ChannelID
+	pageID    string
+	platform  botbonnie.Platform
+	customers func(ctx context.Context, since time.Time, fn func(botbonnie.Customer) bool) error
+	store     func() (pendingStore, error)
+	now       func() time.Time
+	log       *slog.Logger
+	// observe counts look-ups by result and confirmations by outcome.
+	observe func(what, result string)
+
+	woken chan struct{}
+	// turn is held by the look-up that runs; it carries when that began.
+	turn chan time.Time
+}
+
+// newConfirmer returns the confirmer of a channel, or nil without BotBonnie.
+func (s *Server) newConfirmer(c *channel) *confirmer {
+	if c.BotBonnie == nil {
+		return nil
+	}
+	return startConfirmer(confirmer{
+		channel:   c.id,
+		pageID:    c.PageID,
+		platform:  botBonniePlatform(c),
+		customers: s.botBonnieAPI(c).Customers,
+		store:     func() (pendingStore, error) { return s.store.Store() },
+		now:       s.now,
+		log:       s.log,
+		observe: func(what, result string) {
+			if what == "lookup" {
+				s.metrics.lookup(c.Name, result)
+				return
+			}
+			s.metrics.linkEvent(c.Name, what, result)
+		},
+	})
+}
+
+// startConfirmer makes the confirmer ready to be called.
+func startConfirmer(c confirmer) *confirmer {
+	c.woken, c.turn = make(chan struct{}, 1), make(chan time.Time, 1)
+	c.turn <- time.Time{}
+	return &c
+}
+
+// wake says that a browser is on its way to BotBonnie with a code.
+func (c *confirmer) wake() {
+	select {
+	case c.woken <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// run looks whenever it is time, until ctx is done.
+func (c *confirmer) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause := lookForPending
+		if at, ok := c.nextLook(ctx); ok {
+			pause = at.Sub(c.now())
+			if pause <= 0 {
+				_ = c.lookUp(ctx) // logged and counted there; the next one comes by itself
+				continue
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		case <-c.woken:
+			select {
+			case <-ctx.Done():
+			case <-time.After(firstLook):
+			}
+		}
+	}
+}
+
+// nextLook is when the first of the links that wait is due; false if none waits.
+func (c *confirmer) nextLook(ctx context.Context) (time.Time, bool) {
+	pending, err := c.pending(ctx)
+	if err != nil || len(pending) == 0 {
+		return time.Time{}, false
+	}
+	last := c.lastLook()
+	next := dueAfter(pending[0].ConsentAt, last)
+	for _, p := range pending[1:] {
+		if at := dueAfter(p.ConsentAt, last); at.Before(next) {
+			next = at
+		}
+	}
+	// However many logins there are, look-ups keep a distance.
+	if earliest := last.Add(firstLook); next.Before(earliest) {
+		next = earliest
+	}
+	return next, true
+}
+
+// dueAfter is the first time after last at which a link of that consent is due: 2 s, 4 s, 8 s … after it, then every minute.
+// A link that nobody looked for in time is due at once.
+func dueAfter(consent, last time.Time) time.Time {
+	pause := firstLook
+	at := consent.Add(pause)
+	for !at.After(last) {
+		at = at.Add(pause)
+		pause = min(2*pause, slowestLook)
+	}
+	return at
+}
+
+// lastLook is when the last look-up began. While one runs it is now.
+func (c *confirmer) lastLook() time.Time {
+	select {
+	case began := <-c.turn:
+		c.turn <- began
+		return began
+	default:
+		return c.now()
+	}
+}
+
+// waitsFor reports whether a link of the user waits for its confirmation.
+func (c *confirmer) waitsFor(ctx context.Context, userID string) (bool, error) {
+	pending, err := c.pending(ctx)
+	for _, p := range pending {
+		if p.UserID == userID {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+func (c *confirmer) pending(ctx context.Context) ([]link.Link, error) {
+	store, err := c.store()
+	if err != nil {
+		return nil, err
+	}
+	return store.PendingLinks(ctx, c.channel, c.now(), maxLooked)
+}
+
+// lookUp reads the records of the users who did something since the oldest login that waits, and confirms what they
+// confirm. Of several callers one looks; those who came before it began need not look again.
+func (c *confirmer) lookUp(ctx context.Context) error {
+	asked := c.now()
+	var began time.Time
+	select {
+	case began = <-c.turn:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if began.After(asked) {
+		c.turn <- began
+		return nil
+	}
+	began = c.now()
+	defer func() { c.turn <- began }()
+
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	pending, err := c.pending(ctx)
+	if err != nil || len(pending) == 0 {
+		return err
+	}
+	err = c.match(ctx, pending, began)
+	result := "ok"
+	if err != nil {
+		if result = string(outbound.ReasonOf(err)); result == "" {
+			result = "failed"
+		}
+		c.log.WarnContext(ctx, "look-up at BotBonnie failed", "channel", string(c.channel), "error", err)
+	}
+	c.observe("lookup", result)
+	return err
+}
+
+// match confirms each pending link whose code is the extId of the very user it is for, and touches no other: a code that
+// stands with another user proves nothing about this one.
+func (c *confirmer) match(ctx context.Context, pending []link.Link, at time.Time) error {
+	type claim struct {
+		user string
+		code link.CodeHash
+	}
+	open := make(map[claim]bool, len(pending))
+	since := at
+	for _, p := range pending {
+		open[claim{p.UserID, p.CodeHash}] = true
+		if p.LoginAt.Before(since) {
+			since = p.LoginAt
+		}
+	}
+	store, err := c.store()
+	if err != nil {
+		return err
+	}
+	var failed error
+	// BotBonnie's clock is not ours.
+	err = c.customers(ctx, since.Add(-link.EventSkew), func(r botbonnie.Customer) bool {
+		if r.Platform != c.platform || r.PageID != c.pageID || r.ExtID == "" {
+			return true
+		}
+		code := link.HashCode(r.ExtID)
+		if !open[claim{r.UserID, code}] {
+			return true
+		}
+		outcome, err := store.Confirm(ctx, link.Confirmation{Channel: c.channel, Code: code, UserID: r.UserID, OK: true, At: at}, c.now())
+		if err != nil {
+			failed = err
+			return false
+		}
+		c.observe("confirmed", string(outcome))
+		delete(open, claim{r.UserID, code})
+		return len(open) > 0
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}

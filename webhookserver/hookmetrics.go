@@ -1,0 +1,52 @@
+package webhookserver
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"channellink.dev/operator/webhookserver/event"
+	"channellink.dev/operator/webhookserver/signature"
+)
+
+// hookMetrics count what platforms tell of links. Every label is of a closed set, or from the settings.
+type hookMetrics struct {
+	refusals *prometheus.CounterVec
+	events   *prometheus.CounterVec
+	lookups  *prometheus.CounterVec
+}
+
+func newHookMetrics(registry prometheus.Registerer) hookMetrics {
+	m := hookMetrics{
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "channellink_signature_refusals_total",
+			Help: "Calls of platforms that were refused for their signature or key, by channel and reason.",
+		}, []string{"channel", "reason"}),
+		events: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "channellink_link_events_total",
+			Help: "What platforms told of links, by channel, kind and what came of it.",
+		}, []string{"channel", "kind", "outcome"}),
+		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "channellink_confirmation_lookups_total",
+			Help: "Look-ups at BotBonnie for links that wait for their confirmation, by channel and result.",
+		}, []string{"channel", "result"}),
+	}
+	registry.MustRegister(m.refusals, m.events, m.lookups)
+	return m
+}
+
+func (m hookMetrics) forged(channel string, reason signature.Refusal) {
+	m.refusals.WithLabelValues(channel, string(reason)).Inc()
+}
+
+func (m hookMetrics) linkEvent(channel, kind, outcome string) {
+	m.events.WithLabelValues(channel, kind, outcome).Inc()
+}
+
+// ignored counts the parts of a batch that are no event of this channel.
+func (m hookMetrics) ignored(channel string, b event.Batch) {
+	m.events.WithLabelValues(channel, "any", "foreign").Add(float64(b.Foreign))
+	m.events.WithLabelValues(channel, "any", "unreadable").Add(float64(b.Skipped))
+}
+
+func (m hookMetrics) lookup(channel, result string) {
+	m.lookups.WithLabelValues(channel, result).Inc()
+}

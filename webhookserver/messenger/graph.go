@@ -1,0 +1,143 @@
+package messenger
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"channellink.dev/operator/webhookserver/event"
+	"channellink.dev/operator/webhookserver/link"
+	"channellink.dev/operator/webhookserver/outbound"
+	"channellink.dev/operator/webhookserver/secretfile"
+)
+
+// ErrOtherPage: the page access token belongs to another page than the channel's.
+var ErrOtherPage = errors.New("the page access token is of another page")
+
+// GraphError is a call that Graph refused. It holds numbers alone: Graph's own texts
+// repeat what was sent.
+type GraphError struct{ Status, Code, Subcode int }
+
+// Error names the numbers, which Meta's documentation explains.
+func (e *GraphError) Error() string {
+	return fmt.Sprintf("graph refused: status %d, code %d/%d", e.Status, e.Code, e.Subcode)
+}
+
+// Codes with which Graph refuses an account_linking_token (Messenger Platform, error
+// codes): a parameter that is no good, an account linking that failed. Every other
+// code speaks of us, of our token or of a limit.
+const (
+	codeParameter = 100
+	codeLinking   = 10303
+)
+
+// Graph calls Meta's Graph API for one page.
+type Graph struct {
+	// Endpoint is the base with the version.
+	Endpoint string
+	PageID   string
+	// Token is the page access token to use now; false if there is none.
+	Token func() (secretfile.Secret, bool)
+	// AppSecret makes the appsecret_proof; nil or false: calls go without it.
+	AppSecret func() (secretfile.Secret, bool)
+	// Do makes the call; its errors show neither URL nor body, both of which hold
+	// tokens.
+	Do func(*http.Request) (*outbound.Response, error)
+}
+
+// Configured reports whether there is a token to call with.
+func (g *Graph) Configured() bool {
+	if g == nil || g.Token == nil {
+		return false
+	}
+	_, ok := g.Token()
+	return ok
+}
+
+// Recipient asks for whom Messenger issued the login's account_linking_token: the one
+// who tapped Log In, by PSID. [link.ErrExpired] means that the token is no good;
+// every other error, that Graph cannot say.
+func (g *Graph) Recipient(ctx context.Context, e link.Entry) (string, error) {
+	var said struct {
+		ID        event.ID `json:"id"`
+		Recipient event.ID `json:"recipient"`
+	}
+	err := g.get(ctx, "/me", url.Values{"fields": {"recipient"}, paramToken: {e.Params[paramToken]}}, &said)
+	if refused, ok := errors.AsType[*GraphError](err); ok && (refused.Code == codeParameter || refused.Code == codeLinking) {
+		return "", fmt.Errorf("%w: %w", link.ErrExpired, refused)
+	}
+	if err != nil {
+		return "", err
+	}
+	if string(said.ID) != g.PageID {
+		return "", ErrOtherPage
+	}
+	if said.Recipient == "" {
+		return "", errors.New("graph names no recipient")
+	}
+	return string(said.Recipient), nil
+}
+
+// Profile returns a user's name and the address of his picture, either of which may be
+// empty: not every account has them, and not every app may ask.
+func (g *Graph) Profile(ctx context.Context, psid string) (name, picture string, err error) {
+	var said struct {
+		FirstName string `json:"first_name"`
+		LastName  string `json:"last_name"`
+		Picture   string `json:"profile_pic"`
+	}
+	if err := g.get(ctx, "/"+url.PathEscape(psid), url.Values{"fields": {"first_name,last_name,profile_pic"}}, &said); err != nil {
+		return "", "", err
+	}
+	return strings.TrimSpace(said.FirstName + " " + said.LastName), said.Picture, nil
+}
+
+func (g *Graph) get(ctx context.Context, path string, query url.Values, into any) error {
+	token, ok := g.Token()
+	if !ok {
+		return errors.New("no page access token")
+	}
+	query.Set("access_token", token.Reveal())
+	if g.AppSecret != nil {
+		if secret, ok := g.AppSecret(); ok {
+			query.Set("appsecret_proof", proof(secret, token))
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(g.Endpoint, "/")+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return errors.New("graphEndpoint is not a URL") // err holds the token
+	}
+	resp, err := g.Do(req)
+	if err != nil {
+		return err
+	}
+	if resp.Status != http.StatusOK {
+		var said struct {
+			Error struct {
+				Code    int `json:"code"`
+				Subcode int `json:"error_subcode"`
+			} `json:"error"`
+		}
+		_ = json.Unmarshal(resp.Body, &said) // a proxy's page: the status alone then
+		return &GraphError{Status: resp.Status, Code: said.Error.Code, Subcode: said.Error.Subcode}
+	}
+	if json.Unmarshal(resp.Body, into) != nil {
+		return &outbound.Error{Reason: outbound.BadContent, Host: req.URL.Hostname(), Status: resp.Status}
+	}
+	return nil
+}
+
+// proof shows Graph that whoever has the token has the app secret too (Graph API,
+// securing requests).
+func proof(appSecret, token secretfile.Secret) string {
+	h := hmac.New(sha256.New, []byte(appSecret.Reveal()))
+	h.Write([]byte(token.Reveal()))
+	return hex.EncodeToString(h.Sum(nil))
+}
