@@ -76,12 +76,10 @@ type Subject struct {
 	ReadyPods    int32
 }
 
-// newsFrom tells whether the server should be asked at once, and not only when it is its turn.
-func (s Subject) newsFrom(before Subject) bool {
-	if s.Ready {
-		before.Ready = true // that it became ready is what its last answer has said
-	}
-	return s != before
+// sameServer tells whether two subjects differ in Ready at most, which follows from what the server said before.
+func (s Subject) sameServer(other Subject) bool {
+	s.Ready = other.Ready
+	return s == other
 }
 
 // polled is one server that is asked.
@@ -114,10 +112,13 @@ func (p *Poller) Watch(key types.NamespacedName, subject Subject) {
 		server = &polled{}
 		p.servers[key] = server
 	}
-	// Not whenever a ChannelLink that is not ready is reconciled: two pods of different opinion would then be asked in
-	// turns without a pause, each answer leading to the next question.
-	if subject.newsFrom(server.Subject) {
+	switch {
+	case !subject.sameServer(server.Subject):
 		p.queue.Add(key)
+	case server.Ready && !subject.Ready:
+		// Not at once: two pods of different opinion would be asked in turns without a pause, each answer leading to
+		// the next question.
+		p.queue.AddAfter(key, p.PendingInterval)
 	}
 	server.Subject = subject
 }

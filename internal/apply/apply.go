@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,6 +63,10 @@ type Applier struct {
 	FieldOwner string
 	// HashAnnotation is the annotation that keeps the hash of what was applied.
 	HashAnnotation string
+
+	// made are the objects that were made and not yet seen in the cache, by objectKey. An object that goes before the
+	// cache has shown it leaves its name here, and costs one read more if it is ever made again.
+	made sync.Map
 }
 
 // Owned tells whether an object that exists is the caller's, so that it may be changed or deleted.
@@ -80,6 +85,9 @@ func (a *Applier) Apply(ctx context.Context, config runtime.ApplyConfiguration, 
 	}
 
 	cached, err := a.cached(ctx, want)
+	if err == nil {
+		a.made.Delete(keyOfObject(want))
+	}
 	switch {
 	case err == nil && !owned(cached):
 		return Unchanged, foreign(want, cached)
@@ -93,6 +101,13 @@ func (a *Applier) Apply(ctx context.Context, config runtime.ApplyConfiguration, 
 		return Unchanged, fmt.Errorf("reading %s %q: %w", want.GetKind(), want.GetName(), err)
 	}
 
+	if apierrors.IsNotFound(err) && !a.madeLately(want) {
+		// Most likely there is none, so it is made without a look, and without harm if there is one after all.
+		if err := a.create(ctx, want); !apierrors.IsConflict(err) {
+			return Created, err
+		}
+	}
+
 	// The cache says that a write is due. It may lag behind our own last write, and it holds our objects alone, so one
 	// look past it tells whether the write is still due and whether somebody else's object is in the way.
 	live := &metav1.PartialObjectMetadata{}
@@ -100,7 +115,7 @@ func (a *Applier) Apply(ctx context.Context, config runtime.ApplyConfiguration, 
 	err = a.Live.Get(ctx, client.ObjectKeyFromObject(want), live)
 	switch {
 	case apierrors.IsNotFound(err):
-		return Created, a.write(ctx, want)
+		return Created, a.create(ctx, want)
 	case err != nil:
 		return Unchanged, fmt.Errorf("reading %s %q: %w", want.GetKind(), want.GetName(), err)
 	case !owned(live):
@@ -210,6 +225,39 @@ func (a *Applier) repair(ctx context.Context, cached client.Object, want *unstru
 		return err // what the API server says of the apply is what a person needs
 	}
 	return a.write(ctx, want)
+}
+
+// noObject is a resourceVersion that no object has: the revisions of an etcd begin at 1, and its first write makes 2.
+const noObject = "1"
+
+// create applies the object on the condition that there is none of its kind and name: to an object that exists, the API
+// server answers that it has another resourceVersion (a conflict) and leaves it as it is; to none, it does not look at it.
+// That saves a read before each creation.
+func (a *Applier) create(ctx context.Context, want *unstructured.Unstructured) error {
+	key := keyOfObject(want)
+	want.SetResourceVersion(noObject)
+	err := a.write(ctx, want)
+	want.SetResourceVersion("")
+	if err == nil {
+		a.made.Store(key, true)
+	}
+	return err
+}
+
+// madeLately tells whether this process made the object and the cache has not shown it since.
+func (a *Applier) madeLately(want *unstructured.Unstructured) bool {
+	_, ok := a.made.Load(keyOfObject(want))
+	return ok
+}
+
+// objectKey tells objects apart.
+type objectKey struct {
+	kind schema.GroupKind
+	name types.NamespacedName
+}
+
+func keyOfObject(want *unstructured.Unstructured) objectKey {
+	return objectKey{want.GroupVersionKind().GroupKind(), client.ObjectKeyFromObject(want)}
 }
 
 func foreign(want *unstructured.Unstructured, found metav1.Object) error {
