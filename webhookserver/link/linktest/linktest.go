@@ -41,6 +41,18 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		{"OpenSessions", testOpenSessions},
 		{"LinkLife", testLinkLife},
 		{"ConfirmRules", testConfirmRules},
+		{"AfterRedirect", testAfterRedirect},
+		{"StableCode", testStableCode},
+		{"PendingAndExpired", testPendingAndExpired},
+		{"Import", testImport},
+		{"Sweep", testSweep},
+		{"ConfirmOnce", testConfirmOnce},
+		{"ConfirmOneUser", testConfirmOneUser},
+		{"RelinkRace", testRelinkRace},
+		{"BoundRace", testBoundRace},
+		{"UnlinkRace", testUnlinkRace},
+		{"SweepRace", testSweepRace},
+		{"Convergence", testConvergence},
 	}
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) { tc.test(t, fresh(t)) })

@@ -1,0 +1,259 @@
+package linktest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"channellink.dev/operator/webhookserver/link"
+)
+
+// linking.confirmation AfterRedirect: the login alone activates, but takes nobody's place.
+func testAfterRedirect(t *testing.T, open Open) {
+	store := open(t)
+	login := func(id, userID, subject string, after time.Duration) link.Link {
+		l := pending(id, userID, subject)
+		l.ConsentAt = moment.Add(after)
+		l.ExpiresAt = l.ConsentAt.Add(link.LINETokenLife)
+		if err := consentTo(t, store, l, 0, true); err != nil {
+			t.Fatal(err)
+		}
+		stored, err := store.LinkByCode(t.Context(), vision, l.CodeHash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stored
+	}
+	if l := login("first", "U1", "sub-1", 0); l.State != link.Active || l.Confirmed || !l.LinkedAt.Equal(moment) {
+		t.Errorf("the login alone: %+v", l)
+	}
+	if l := login("again", "U1", "sub-1", time.Second); l.State != link.Active {
+		t.Errorf("the same person again is %s, want active", l.State)
+	}
+	wantActive(t, store, "U1", "again")
+	if l := login("other", "U1", "sub-2", 2*time.Second); l.State != link.Pending {
+		t.Errorf("another person is %s, want pending", l.State)
+	}
+	wantActive(t, store, "U1", "again")
+	if l := login("nobody", "", "sub-2", 2*time.Second); l.State != link.Pending {
+		t.Errorf("for nobody in particular it is %s, want pending", l.State)
+	}
+
+	confirm(t, store, linkedEvent("again", "U1", 5), link.Activated) // the platform's word comes later
+	l, err := store.ActiveLink(t.Context(), vision, "U1", time.Time{})
+	if err != nil || !l.Confirmed || !l.LinkedAt.Equal(moment.Add(5*time.Second)) {
+		t.Errorf("confirmed afterwards: %+v, %v", l, err)
+	}
+	confirm(t, store, linkedEvent("other", "U1", 6), link.Activated) // and another person's confirmation replaces
+	wantActive(t, store, "U1", "other")
+
+	login("wrong", "U2", "sub-1", 0)
+	confirm(t, store, linkedEvent("wrong", "U3", 5), link.Burnt) // the platform knows better who it was
+	wantActive(t, store, "U2", "")
+
+	unlink(t, store, unlinkedEvent("U4", 60), link.Unknown)
+	if l := login("older", "U4", "sub-1", 30*time.Second); l.State != link.Pending {
+		t.Errorf("consent before a known unlinking is %s, want pending", l.State)
+	}
+	closeStore(t, store)
+}
+
+// linking.code Stable: the links of one person have one code; whose confirmation it is tells the chat user.
+func testStableCode(t *testing.T, open Open) {
+	store := open(t)
+	code := link.HashCode("pseudonym")
+	stable := func(id, userID string, after time.Duration) {
+		l := pending(id, userID, "sub-1")
+		l.CodeHash, l.ConsentAt = code, moment.Add(after)
+		putPending(t, store, l)
+	}
+	event := func(userID string, second int) link.Confirmation {
+		c := linkedEvent("pseudonym", userID, second)
+		return c
+	}
+	stable("a", "U1", 0)
+	stable("b", "U2", time.Second)
+	confirm(t, store, event("U1", 5), link.Activated)
+	wantActive(t, store, "U1", "a")
+	wantActive(t, store, "U2", "")
+	confirm(t, store, event("U1", 6), link.Repeated) // and U2's login lives on
+	confirm(t, store, event("U2", 7), link.Activated)
+	wantActive(t, store, "U2", "b")
+	stable("c", "U1", 8*time.Second)
+	if l, err := store.LinkByCode(t.Context(), vision, code); err != nil || l.State != link.Active {
+		t.Errorf("by code: %+v, %v; an active link comes first", l, err)
+	}
+	refusal := refusedEvent("pseudonym", 9)
+	refusal.UserID = "U1"
+	stable("d", "U2", 8*time.Second)
+	confirm(t, store, refusal, link.Burnt)
+	confirm(t, store, event("U2", 10), link.Activated) // the refusal was U1's
+	wantActive(t, store, "U1", "a")
+	wantActive(t, store, "U2", "d")
+	closeStore(t, store)
+}
+
+func testPendingAndExpired(t *testing.T, open Open) {
+	store := open(t)
+	for i, id := range []string{"c", "a", "b"} {
+		l := pending(id, "U1", "sub-1")
+		l.ConsentAt = moment.Add(time.Duration(i) * time.Second)
+		l.ExpiresAt = moment.Add(time.Duration(i+1) * time.Minute)
+		putPending(t, store, l)
+	}
+	ids := func(after time.Duration, limit int) []string {
+		links, err := store.PendingLinks(t.Context(), vision, moment.Add(after), limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, l := range links {
+			ids = append(ids, l.ID)
+		}
+		return ids
+	}
+	expired := func(channel link.ChannelID, after time.Duration) int64 {
+		n, err := store.Expired(t.Context(), channel, moment.Add(after))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, tc := range []struct {
+		reason string
+		got    any
+		want   any
+	}{
+		{"oldest consent first", ids(0, 10), []string{"c", "a", "b"}},
+		{"no more than asked for", ids(0, 2), []string{"c", "a"}},
+		{"the skew counts to the window", ids(2*time.Minute, 10), []string{"c", "a", "b"}},
+		{"closed windows are left out", ids(2*time.Minute+1*time.Second, 10), []string{"a", "b"}},
+		{"none is over", expired(vision, 2*time.Minute), int64(0)},
+		{"one is", expired(vision, 2*time.Minute+time.Second), int64(1)},
+		{"and is told once", expired(vision, 2*time.Minute+time.Second), int64(0)},
+		{"then the others", expired(vision, time.Hour), int64(2)},
+		{"each channel has its own", expired(another, time.Hour), int64(0)},
+	} {
+		if diff := cmp.Diff(tc.want, tc.got); diff != "" {
+			t.Errorf("%s: %s", tc.reason, diff)
+		}
+	}
+	confirm(t, store, linkedEvent("b", "U1", 5), link.Activated) // C44: an event of that time still counts
+	closeStore(t, store)
+}
+
+// C33: links in order, page by page, and an import that never goes back in time.
+func testImport(t *testing.T, open Open) {
+	store := open(t)
+	const many = 1203 // more than two pages
+	at := func(i int, after time.Duration) link.Link {
+		l := pending(fmt.Sprintf("id-%04d-%d", i, after), fmt.Sprintf("U%04d", i), fmt.Sprint("sub-", i))
+		l.State, l.Confirmed, l.LinkedAt = link.Active, i%2 == 0, moment.Add(after)
+		return l
+	}
+	var links []link.Link
+	for i := range many {
+		links = append(links, at(i, 0))
+	}
+	shuffled := slices.Clone(links)
+	slices.Reverse(shuffled)
+	wantImport(t, store, many, shuffled...)
+	wantImport(t, store, 0, links...) // again
+	if diff := cmp.Diff(links, allLinks(t, store, vision, ""), compare); diff != "" {
+		t.Error(diff)
+	}
+	if got := allLinks(t, store, vision, "U1200"); len(got) != 2 || got[0].UserID != "U1201" {
+		t.Errorf("after U1200 there are %d", len(got))
+	}
+	if got := allLinks(t, store, another, ""); len(got) != 0 {
+		t.Errorf("another channel has %d links", len(got))
+	}
+	enough := errors.New("enough")
+	if err := store.Links(t.Context(), vision, "", func(link.Link) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("fn's error: got %v", err)
+	}
+
+	wantImport(t, store, 0, at(1, -time.Second))
+	wantActive(t, store, "U0001", links[1].ID)
+	wantImport(t, store, 1, at(1, time.Second))
+	wantActive(t, store, "U0001", at(1, time.Second).ID)
+
+	unlink(t, store, unlinkedEvent("U0002", 60), link.Removed)
+	wantImport(t, store, 0, at(2, time.Second)) // a backup brings nobody back who has left since
+	wantActive(t, store, "U0002", "")
+	wantImport(t, store, 1, at(2, 2*time.Minute))
+
+	anonymous := at(3, time.Hour)
+	anonymous.ID = ""
+	wantImport(t, store, 1, anonymous)
+	if l, err := store.ActiveLink(t.Context(), vision, "U0003", time.Time{}); err != nil || l.ID == "" {
+		t.Errorf("without an id: %+v, %v", l, err)
+	}
+	counts, err := store.CountLinks(t.Context(), vision)
+	if want := map[link.State]int64{link.Active: many, link.Pending: 0, link.Unlinking: 0}; err != nil || !cmp.Equal(want, counts) {
+		t.Errorf("%v, %v; want %v", counts, err, want)
+	}
+	closeStore(t, store)
+}
+
+func wantImport(t *testing.T, store link.Store, want int, links ...link.Link) {
+	t.Helper()
+	if stored, err := store.Import(t.Context(), links, moment); err != nil || stored != want {
+		t.Errorf("%d of %d stored, %v; want %d", stored, len(links), err, want)
+	}
+}
+
+func allLinks(t *testing.T, store link.Store, channel link.ChannelID, after string) []link.Link {
+	t.Helper()
+	var all []link.Link
+	err := store.Links(t.Context(), channel, after, func(l link.Link) error {
+		all = append(all, l)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// What is over goes, and nothing before its time.
+func testSweep(t *testing.T, open Open) {
+	store := open(t)
+	putPending(t, store, pending("kept", "U1", "sub-1"), pending("late", "U2", "sub-1"), pending("linked", "U3", "sub-1"))
+	confirm(t, store, linkedEvent("linked", "U3", 5), link.Activated)
+	unlink(t, store, unlinkedEvent("U1", 5), link.Unknown)
+	session := putSession(t, store, "session")
+	sweep := func(after time.Duration) {
+		t.Helper()
+		if err := store.Sweep(t.Context(), moment.Add(after), 9600*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hasSession := func(want bool) {
+		t.Helper()
+		_, err := store.Session(t.Context(), vision, session.Flow)
+		if want && err != nil || !want && !errors.Is(err, link.ErrNotFound) {
+			t.Errorf("session: %v, want it: %t", err, want)
+		}
+	}
+	sweep(20 * time.Minute)
+	hasSession(true) // its owner is still told that it has expired
+	sweep(20*time.Minute + time.Second)
+	hasSession(false)
+
+	sweep(48*time.Hour + 10*time.Minute)
+	confirm(t, store, linkedEvent("kept", "U1", 5), link.Outdated) // C44: the pending link and the unlinking are known
+	confirm(t, store, linkedEvent("linked", "U3", 5), link.Repeated)
+	sweep(48*time.Hour + 10*time.Minute + time.Second)
+	confirm(t, store, linkedEvent("late", "U2", 5), link.Unknown)
+	wantActive(t, store, "U3", "linked") // what is active stays
+
+	sweep(8 * 24 * time.Hour)
+	confirm(t, store, linkedEvent("linked", "U3", 5), link.Repeated) // not for the event's sake: the link is there
+	wantActive(t, store, "U3", "linked")
+	closeStore(t, store)
+}
