@@ -1,0 +1,38 @@
+package pages
+
+var english = words{
+	SignedInAs:    "You are signed in as",
+	NotYou:        "Not you?",
+	WillBeLinked:  "This account will be linked with",
+	OnPlatform:    "on %s",
+	UnknownUser:   "the chat in which you tapped Log in",
+	WithChannel:   "in the chat of %s",
+	OnlyIf:        "Go on only if you yourself tapped Log in in the chat a moment ago.",
+	SomebodySent:  "Did somebody send you this link?",
+	CancelThen:    "Then cancel.",
+	UnlinkAnyTime: "You can unlink at any time: tap Log out in the chat of %s.",
+	Link:          "Link account",
+	Cancel:        "Cancel",
+	Claims: map[string]string{
+		"name": "Name", "email": "Email", "preferred_username": "User name", "phone_number": "Phone",
+	},
+	LandingText:    "This address links your chat account with your sign-in. To begin, open the chat and tap Log in there.",
+	CancelledTitle: "Cancelled",
+	CancelledText:  "Nothing was linked. You can close this page and go back to the chat.",
+	DoneTitle:      "This login is finished",
+	DoneText:       "There is nothing more to do here. Go back to the chat to see whether your account is linked.",
+	Reference:      "Reference",
+	Problems: map[ProblemKind]problem{
+		ProblemNotFound:     {"Nothing here", "This address leads nowhere. Go back to the chat and tap Log in there."},
+		ProblemParameters:   {"This login link is not complete", "Please start again from the chat: tap Log in there. A link that was copied or passed on does not work."},
+		ProblemExpired:      {"This login took too long", "Please go back to the chat and tap Log in again."},
+		ProblemUsed:         {"This login was already used", "Each Log in button works once. Please go back to the chat and ask for a new one."},
+		ProblemCookie:       {"This login began in another browser", "Please start again from the chat, and allow cookies for this page."},
+		ProblemInsecure:     {"This browser cannot log in here", "It keeps no cookies for addresses without https. For this trial, please use Chrome or Firefox."},
+		ProblemRefused:      {"This account cannot be linked", "You are signed in, but this chat does not accept the account. Sign in with another one, or ask those who run the chat."},
+		ProblemTooManyLinks: {"This account is linked too often", "It is linked with other chat accounts already. Log out in one of those chats first."},
+		ProblemIssuer:       {"Sign-in is not available just now", "The sign-in service does not answer. Please go back to the chat and try again in a few minutes."},
+		ProblemBusy:         {"Too busy just now", "Please go back to the chat and try again in a minute."},
+		ProblemInternal:     {"Something went wrong", "That is our fault. Please go back to the chat and try again in a moment."},
+	},
+}

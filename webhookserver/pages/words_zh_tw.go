@@ -1,0 +1,38 @@
+package pages
+
+var chinese = words{
+	SignedInAs:    "您目前登入的帳號是",
+	NotYou:        "不是您嗎？",
+	WillBeLinked:  "這個帳號將與以下聊天帳號綁定",
+	OnPlatform:    "%s 用戶",
+	UnknownUser:   "您剛才點選「登入」的聊天帳號",
+	WithChannel:   "用於「%s」的聊天服務",
+	OnlyIf:        "只有您本人剛才在聊天中點選「登入」時，才請繼續。",
+	SomebodySent:  "這個連結是別人傳給您的嗎？",
+	CancelThen:    "請按取消。",
+	UnlinkAnyTime: "您隨時可以解除綁定：在「%s」的聊天中點選「登出」即可。",
+	Link:          "綁定帳號",
+	Cancel:        "取消",
+	Claims: map[string]string{
+		"name": "姓名", "email": "電子郵件", "preferred_username": "使用者名稱", "phone_number": "電話",
+	},
+	LandingText:    "這個網址用來將您的聊天帳號與登入帳號綁定。請開啟聊天，並在聊天中點選「登入」。",
+	CancelledTitle: "已取消",
+	CancelledText:  "沒有綁定任何帳號。您可以關閉此頁面，回到聊天。",
+	DoneTitle:      "這次登入已經結束",
+	DoneText:       "這裡沒有其他步驟了。請回到聊天，查看帳號是否已綁定。",
+	Reference:      "參考編號",
+	Problems: map[ProblemKind]problem{
+		ProblemNotFound:     {"找不到頁面", "這個網址沒有內容。請回到聊天，並在聊天中點選「登入」。"},
+		ProblemParameters:   {"登入連結不完整", "請回到聊天重新開始，並點選「登入」。複製或轉傳的連結無法使用。"},
+		ProblemExpired:      {"登入逾時", "請回到聊天，再次點選「登入」。"},
+		ProblemUsed:         {"這次登入已經使用過", "每個「登入」按鈕只能使用一次。請回到聊天，取得新的按鈕。"},
+		ProblemCookie:       {"這次登入是在另一個瀏覽器開始的", "請回到聊天重新開始，並允許此頁面使用 Cookie。"},
+		ProblemInsecure:     {"無法使用這個瀏覽器登入", "這個瀏覽器不會為沒有 https 的網址保存 Cookie。試用時請改用 Chrome 或 Firefox。"},
+		ProblemRefused:      {"無法綁定這個帳號", "您已登入，但這個聊天服務不接受此帳號。請改用其他帳號登入，或洽詢聊天服務的管理者。"},
+		ProblemTooManyLinks: {"這個帳號的綁定數量已達上限", "這個帳號已與其他聊天帳號綁定。請先在其中一個聊天中登出。"},
+		ProblemIssuer:       {"目前無法登入", "登入服務沒有回應。請回到聊天，幾分鐘後再試一次。"},
+		ProblemBusy:         {"目前忙碌中", "請回到聊天，一分鐘後再試一次。"},
+		ProblemInternal:     {"發生錯誤", "這是我們的問題。請回到聊天，稍後再試一次。"},
+	},
+}
