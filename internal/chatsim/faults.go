@@ -1,0 +1,62 @@
+package chatsim
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Fault makes the next requests below a path go wrong.
+type Fault struct {
+	// Path is a prefix, for example /v2/bot/profile.
+	Path string `json:"path"`
+	// Status is answered instead, for example 500 or 429; 0 answers garbage with 200 when Delay is 0 as well.
+	Status int `json:"status,omitempty"`
+	// Delay holds the answer back, in milliseconds.
+	Delay int `json:"delay,omitempty"`
+	// Times is how many requests it is for; 0 stands for one.
+	Times int `json:"times,omitempty"`
+}
+
+// withFaults answers a request, or lets the fault that is due answer it.
+func (s *Simulator) withFaults(w http.ResponseWriter, r *http.Request) {
+	f, ok := s.takeFault(r.URL.Path)
+	if !ok {
+		s.routes.ServeHTTP(w, r)
+		return
+	}
+	if f.Delay > 0 {
+		held := time.NewTimer(time.Duration(f.Delay) * time.Millisecond)
+		defer held.Stop()
+		select {
+		case <-held.C:
+		case <-r.Context().Done():
+			return
+		}
+		if f.Status == 0 {
+			s.routes.ServeHTTP(w, r)
+			return
+		}
+	}
+	judge(r.Context()).refusal = "a fault that was asked for"
+	w.Header().Set("Content-Type", "application/json")
+	if f.Status != 0 {
+		w.WriteHeader(f.Status)
+	}
+	_, _ = w.Write([]byte(`{"garbage": [`))
+}
+
+func (s *Simulator) takeFault(path string) (Fault, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, f := range s.faults {
+		if !strings.HasPrefix(path, f.Path) {
+			continue
+		}
+		if f.Times--; f.Times <= 0 {
+			s.faults = append(s.faults[:i], s.faults[i+1:]...)
+		}
+		return *f, true
+	}
+	return Fault{}, false
+}
