@@ -44,6 +44,7 @@ func reportOf(answer Answer) status.Report {
 		Issuer:       issuerFact(answer.Status.Issuer),
 		Store:        storeFact(answer.Status.Store),
 		ActiveLinks:  answer.ActiveLinks,
+		Confirmation: confirmationFact(answer.Status.Confirmation),
 	}
 	for _, ref := range answer.Status.References {
 		if reason, ok := referenceReasons[ref.State]; ok {
@@ -80,6 +81,20 @@ func storeFact(store adminapi.Store) status.Fact {
 			reason = v1alpha1.ReasonStoreUnavailable
 		}
 		return status.Fact{False: true, Reason: reason}
+	default:
+		return status.Fact{}
+	}
+}
+
+// confirmationFact: a login that nothing confirmed weighs more than confirmations before it.
+func confirmationFact(seen *adminapi.Confirmation) status.Fact {
+	switch {
+	case seen == nil:
+		return status.Fact{}
+	case seen.Unconfirmed:
+		return status.Fact{False: true, Reason: v1alpha1.ReasonLoginUnconfirmed}
+	case seen.Ever:
+		return status.Fact{True: true, Reason: v1alpha1.ReasonConfirmed}
 	default:
 		return status.Fact{}
 	}

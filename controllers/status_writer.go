@@ -160,7 +160,7 @@ type notice struct{ kind, reason, action, message string }
 // eventful are the conditions whose failing a person should hear of. That pods come and go is the Deployment's to tell.
 var eventful = []string{
 	v1alpha1.ConditionAccepted, v1alpha1.ConditionSecretsReady, v1alpha1.ConditionIssuerDiscovered,
-	v1alpha1.ConditionStoreReady, v1alpha1.ConditionExposed,
+	v1alpha1.ConditionStoreReady, v1alpha1.ConditionExposed, v1alpha1.ConditionConfirmationSeen,
 }
 
 // transitions are the Events for the way from one set of conditions to the next.

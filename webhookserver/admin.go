@@ -43,6 +43,6 @@ func (s *Server) authorized(next func(http.ResponseWriter, *http.Request, adminC
 	}
 }
 
-func (s *Server) showStatus(w http.ResponseWriter, _ *http.Request, call adminCall) {
-	writeJSON(w, http.StatusOK, s.status(call.channel))
+func (s *Server) showStatus(w http.ResponseWriter, r *http.Request, call adminCall) {
+	writeJSON(w, http.StatusOK, s.status(r.Context(), call.channel))
 }

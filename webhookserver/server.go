@@ -176,7 +176,7 @@ func (s *Server) waitingFor() []string {
 }
 
 // status is what the operator is told of a channel.
-func (s *Server) status(c *channel) adminapi.Status {
+func (s *Server) status(ctx context.Context, c *channel) adminapi.Status {
 	status := adminapi.Status{
 		Version:      s.version,
 		SettingsHash: s.settingsHash,
@@ -184,6 +184,7 @@ func (s *Server) status(c *channel) adminapi.Status {
 		References:   []adminapi.Reference{},
 		Issuer:       c.issuer.State(),
 		Store:        s.store.State(),
+		Confirmation: s.confirmation(ctx, c),
 	}
 	for _, r := range s.referencesOf(c) {
 		status.References = append(status.References, adminapi.Reference{Field: r.field, State: r.state()})

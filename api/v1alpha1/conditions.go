@@ -121,6 +121,14 @@ const (
 	ReasonCABundleInvalid = "CABundleInvalid"
 )
 
+// Reasons of ConfirmationSeen.
+const (
+	// ReasonConfirmed: the platform has confirmed a login.
+	ReasonConfirmed = "Confirmed"
+	// ReasonLoginUnconfirmed: since the last confirmation, a login was not confirmed in its time.
+	ReasonLoginUnconfirmed = "LoginUnconfirmed"
+)
+
 // Reasons of StoreReady.
 const (
 	// ReasonStoreOpen: the store answers and its schema is current.

@@ -46,7 +46,7 @@ func Conditions(link *v1alpha1.ChannelLink, seen Observed, now time.Time) []meta
 	all = append(all,
 		reconciling(link, seen, ready),
 		stalled(seen),
-		unknown(v1alpha1.ConditionConfirmationSeen, v1alpha1.ReasonPending, "No link has been confirmed by the platform yet"),
+		confirmationSeen(link, seen),
 	)
 
 	conditions := make([]metav1.Condition, 0, len(all))

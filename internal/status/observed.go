@@ -93,6 +93,8 @@ type Report struct {
 	Store  Fact
 	// ActiveLinks, when known.
 	ActiveLinks *int64
+	// Confirmation is whether the platform confirms logins.
+	Confirmation Fact
 }
 
 // Fact is one thing that the server knows.

@@ -50,6 +50,7 @@ func (s Status) known() Status {
 	if s.Links != nil {
 		out.Links = &Links{Active: max(s.Links.Active, 0)}
 	}
+	out.Confirmation = s.Confirmation // nothing but bits
 	return out
 }
 

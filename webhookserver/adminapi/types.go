@@ -26,6 +26,8 @@ type Status struct {
 	Issuer     Issuer      `json:"issuer"`
 	Store      Store       `json:"store"`
 	Links      *Links      `json:"links,omitempty"`
+	// Confirmation is absent while the store cannot tell.
+	Confirmation *Confirmation `json:"confirmation,omitempty"`
 }
 
 // ReferenceState says what the server finds where a reference is mounted.
@@ -130,4 +132,13 @@ type Store struct {
 // Links counts the channel's links by state.
 type Links struct {
 	Active int64 `json:"active"`
+}
+
+// Confirmation says whether the platform confirms the channel's links.
+type Confirmation struct {
+	// Ever: the platform has confirmed a link.
+	Ever bool `json:"ever"`
+	// Unconfirmed: since the last confirmation, a login has not been confirmed in its time. The server forgets it after two
+	// days.
+	Unconfirmed bool `json:"unconfirmed"`
 }

@@ -1,0 +1,39 @@
+package webhookserver
+
+import (
+	"context"
+
+	"channellink.dev/operator/webhookserver/adminapi"
+	"channellink.dev/operator/webhookserver/link"
+)
+
+// confirmation is whether the platform confirms the channel's links, from the store alone, so that every replica says the
+// same: a pending link whose window closed after the last confirmation is a login that nothing confirmed. It is nil while
+// the store cannot tell.
+func (s *Server) confirmation(ctx context.Context, c *channel) *adminapi.Confirmation {
+	store, err := s.store.Store()
+	if err != nil {
+		return nil
+	}
+	last, ever, err := store.Confirmations(ctx, c.id)
+	if err != nil {
+		return nil
+	}
+	now := s.now()
+	since := now.Add(-link.PendingKept)
+	if last.After(since) {
+		since = last
+	}
+	// Those whose window closed since then, or is open still.
+	pending, err := store.PendingLinks(ctx, c.id, since, maxLooked)
+	if err != nil {
+		return nil
+	}
+	told := &adminapi.Confirmation{Ever: ever}
+	for _, p := range pending {
+		if p.ExpiresAt.After(since) && p.ExpiresAt.Add(link.EventSkew).Before(now) {
+			told.Unconfirmed = true
+		}
+	}
+	return told
+}
