@@ -1,6 +1,7 @@
 package authorize_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -177,9 +178,7 @@ func TestCallbackOfAnotherChannel(t *testing.T) {
 	browserA, browserB := a.browser(), b.browser()
 	callback := "/callback?" + a.Issuer.SignIn(t, browserA.atIssuer(t), issuertest.Login{}).Encode()
 	browserB.atIssuer(t)
-	for name, value := range browserA.cookies { // one host: the browser sends both channels' cookies to either
-		browserB.cookies[name] = value
-	}
+	maps.Copy(browserB.cookies, browserA.cookies) // one host: the browser sends both channels' cookies to either
 	if p := browserB.get(t, callback); p.Code != http.StatusBadRequest {
 		t.Errorf("the other channel answered %d, want 400", p.Code)
 	}

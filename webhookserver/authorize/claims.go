@@ -41,7 +41,7 @@ func (l *Logins) completed(ctx context.Context, m issuer.Metadata, accessToken s
 		return nil, refuse(IssuerUnavailable, err)
 	}
 	var more claimSet
-	if resp.Status != http.StatusOK || json.Unmarshal(resp.Body, &more) != nil {
+	if told := resp.Status == http.StatusOK && json.Unmarshal(resp.Body, &more) == nil; !told {
 		return claims, nil // a signed answer, or none: the ID token has to do
 	}
 	if more["sub"] != claims["sub"] { // section 5.3.2

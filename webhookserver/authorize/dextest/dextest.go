@@ -3,6 +3,7 @@ package dextest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -29,7 +30,7 @@ const (
 )
 
 // passwordHash is bcrypt of Password.
-const passwordHash = "$2a$10$TaAi.ATLo8NBlXIUzYBDIe9bK5Rs.GhO29OgMfJ6kmHWumib5ln.e" //nolint:gosec // of a test's person
+const passwordHash = "$2a$10$TaAi.ATLo8NBlXIUzYBDIe9bK5Rs.GhO29OgMfJ6kmHWumib5ln.e"
 
 // Dex takes about two seconds to start on a free machine.
 const (
@@ -66,7 +67,7 @@ func Start(tb testing.TB, redirectURIs ...string) *Provider {
 		tb.Fatal(err)
 	}
 	defer func() { _ = output.Close() }()
-	dex := exec.CommandContext(context.WithoutCancel(tb.Context()), program, "serve", settings) //nolint:gosec // our own program
+	dex := exec.CommandContext(context.WithoutCancel(tb.Context()), program, "serve", settings)
 	dex.Stdout, dex.Stderr = output, output
 	if err := dex.Start(); err != nil {
 		tb.Fatal(err)
@@ -78,8 +79,7 @@ func Start(tb testing.TB, redirectURIs ...string) *Provider {
 		select {
 		case <-ended:
 		case <-time.After(stopTimeout):
-			_ = dex.Process.Kill()
-			<-ended
+			_ = dex.Process.Kill() // Wait returns then, and the goroutine ends
 		}
 	})
 	p.await(tb, ended, output.Name())
@@ -131,7 +131,7 @@ staticClients:
 func (p *Provider) await(tb testing.TB, ended <-chan error, logFile string) {
 	tb.Helper()
 	failed := func(why string) {
-		text, _ := os.ReadFile(logFile) //nolint:gosec // our own file
+		text, _ := os.ReadFile(logFile)
 		tb.Fatalf("dex %s:\n%s", why, text)
 	}
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -175,17 +175,16 @@ func (p *Provider) SignIn(tb testing.TB, location string) *url.URL {
 			return nil
 		},
 	}
-	form := p.do(tb, client, http.MethodGet, location, nil)
-	fields := url.Values{"login": {User}, "password": {Password}}
-	back := p.do(tb, client, http.MethodPost, form.Request.URL.String(), fields)
-	u, err := back.Location()
-	if err != nil {
-		tb.Fatalf("dex did not send the browser back: status %d at %s", back.StatusCode, back.Request.URL)
+	form, _ := p.do(tb, client, http.MethodGet, location, nil)
+	at, back := p.do(tb, client, http.MethodPost, form.String(), url.Values{"login": {User}, "password": {Password}})
+	if back == nil {
+		tb.Fatalf("dex did not send the browser back from %s", at)
 	}
-	return u
+	return back
 }
 
-func (p *Provider) do(tb testing.TB, client *http.Client, method, location string, fields url.Values) *http.Response {
+// do returns where the browser ends up, and where it is sent to from there, if anywhere.
+func (p *Provider) do(tb testing.TB, client *http.Client, method, location string, fields url.Values) (at, next *url.URL) {
 	tb.Helper()
 	req, err := http.NewRequestWithContext(tb.Context(), method, location, strings.NewReader(fields.Encode()))
 	if err != nil {
@@ -200,5 +199,9 @@ func (p *Provider) do(tb testing.TB, client *http.Client, method, location strin
 	}
 	_, _ = io.Copy(io.Discard, resp.Body)
 	_ = resp.Body.Close()
-	return resp
+	next, err = resp.Location()
+	if err != nil && !errors.Is(err, http.ErrNoLocation) {
+		tb.Fatal(err)
+	}
+	return resp.Request.URL, next
 }

@@ -63,12 +63,11 @@ func (i *Issuer) SignIn(tb testing.TB, location string, login Login) url.Values 
 			delete(claims, name)
 		}
 	}
-	token := ""
+	sign := func(claims map[string]any) string { return i.Sign(tb, claims) }
 	if login.IDToken != nil {
-		token = login.IDToken(claims)
-	} else {
-		token = i.Sign(tb, claims)
+		sign = login.IDToken
 	}
+	token := sign(claims)
 	code := rand.Text()
 	i.mu.Lock()
 	defer i.mu.Unlock()
