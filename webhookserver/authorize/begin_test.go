@@ -210,6 +210,16 @@ func TestPreviews(t *testing.T) {
 			t.Errorf("%s: got %d to %q with %d cookies", c.reason, p.Code, p.Location, len(b.cookies))
 		}
 	}
+	b := w.browser()
+	callback := "/callback?" + w.Issuer.SignIn(t, b.atIssuer(t), issuertest.Login{}).Encode()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, callback, nil)
+	r.Header.Set("Sec-Purpose", "prefetch")
+	if p := b.do(t, r); p.Code != http.StatusOK || len(w.Issuer.TokenRequests()) != 0 {
+		t.Errorf("a prefetched callback got %d and %d token requests, want a page and none", p.Code, len(w.Issuer.TokenRequests()))
+	}
+	if p := b.get(t, callback); p.Code != http.StatusSeeOther {
+		t.Errorf("afterwards the callback got %d, want 303", p.Code)
+	}
 }
 
 // TestCannotBegin shows a page when something that a login needs is away, before anybody signs in.

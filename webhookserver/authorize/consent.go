@@ -93,6 +93,10 @@ func (l *Logins) switchPerson(ctx context.Context, v *visit) (answer, error) {
 	if err := l.end(ctx, v); err != nil {
 		return answer{}, err
 	}
+	prompt := "login"
+	if l.Channel.OIDC.Prompt == "select_account" {
+		prompt = "select_account" // the owner's issuer knows this one, and perhaps not the other
+	}
 	a, err := l.open(ctx, v, link.Session{
 		UserID:        old.UserID,
 		PlatformToken: old.PlatformToken,
@@ -100,7 +104,7 @@ func (l *Logins) switchPerson(ctx context.Context, v *visit) (answer, error) {
 		Locale:        old.Locale,
 		StartedAt:     old.StartedAt,
 		ExpiresAt:     old.ExpiresAt,
-	}, "login")
+	}, prompt)
 	if err != nil {
 		return answer{}, err
 	}

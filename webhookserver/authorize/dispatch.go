@@ -56,7 +56,7 @@ var steps = map[ask]map[link.Step]step{
 // Authorize serves GET /authorize.
 func (l *Logins) Authorize(w http.ResponseWriter, r *http.Request) {
 	if isPreview(r) {
-		l.finish(w, r, toBegin, nil, answer{page: pages.Landing{Head: l.head(w, r, nil)}, reason: Preview})
+		l.preview(w, r, toBegin)
 		return
 	}
 	l.dispatch(w, r, func(context.Context, time.Time) (ask, *visit, error) { return toBegin, &visit{}, nil })
@@ -64,12 +64,21 @@ func (l *Logins) Authorize(w http.ResponseWriter, r *http.Request) {
 
 // Callback serves GET /callback.
 func (l *Logins) Callback(w http.ResponseWriter, r *http.Request) {
+	if isPreview(r) {
+		l.preview(w, r, toReturn)
+		return
+	}
 	l.dispatch(w, r, func(ctx context.Context, now time.Time) (ask, *visit, error) { return l.arrive(ctx, r, now) })
 }
 
 // Consent serves GET and POST /consent/{flow}. The body of a POST must be bounded by the caller.
 func (l *Logins) Consent(w http.ResponseWriter, r *http.Request) {
 	l.dispatch(w, r, func(ctx context.Context, now time.Time) (ask, *visit, error) { return l.look(ctx, r, now) })
+}
+
+// preview shows a robot, or a browser that guesses, what is here. It begins and spends nothing.
+func (l *Logins) preview(w http.ResponseWriter, r *http.Request, asked ask) {
+	l.finish(w, r, asked, nil, answer{page: pages.Landing{Head: l.head(w, r, nil)}, reason: Preview})
 }
 
 // dispatch proves who asks for what, takes the step that is due and writes the answer. It is the only place that does.
