@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,11 +57,28 @@ func Conditions(link *v1alpha1.ChannelLink, seen Observed, now time.Time) []meta
 			since = old.LastTransitionTime
 		}
 		conditions = append(conditions, metav1.Condition{
-			Type: v.kind, Status: v.status, Reason: v.reason, Message: v.message,
+			Type: v.kind, Status: v.status, Reason: v.reason, Message: shortened(v.message),
 			ObservedGeneration: link.Generation, LastTransitionTime: since,
 		})
 	}
 	return conditions
+}
+
+// maxMessage is the longest message of a condition, in bytes. The schema takes 32768 characters; what is wrong with an
+// expression is said in fewer.
+const maxMessage = 4096
+
+// shortened is the message cut to maxMessage, on the border of a character.
+func shortened(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	const ellipsis = "…"
+	cut := maxMessage - len(ellipsis)
+	for !utf8.RuneStart(message[cut]) {
+		cut--
+	}
+	return message[:cut] + ellipsis
 }
 
 // readiness sums up: the first condition that is false, else the first that is not known, else ready.
