@@ -35,8 +35,8 @@ type entry struct {
 	at            time.Time // zero: the time of the call
 }
 
-// signer writes audit rows of one channel. Whom a row is about it says in hashes keyed with the channel's own key: who has
-// a user's id and that key finds the rows, and a copy of the table alone names nobody.
+// signer writes what outlives a link of one channel. Whom a row is about it says in hashes keyed with the channel's own key:
+// who has a user's id and that key finds the rows, and a copy of the table alone names nobody.
 type signer struct {
 	key []byte
 	now time.Time
@@ -78,6 +78,8 @@ func (g signer) hash(kind string, values ...string) []byte {
 	return mac.Sum(nil)
 }
 
+func (g signer) userHash(userID string) []byte { return g.hash("user", userID) }
+
 func (g signer) record(ctx context.Context, tx *sql.Tx, l link.Link, e entry) error {
 	at := e.at
 	if at.IsZero() {
@@ -87,7 +89,7 @@ func (g signer) record(ctx context.Context, tx *sql.Tx, l link.Link, e entry) er
 		INSERT INTO audit (channel, at, what, link_id, user_hash, subject_hash, account_hash, by_whom, why)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		l.Channel, micros(at), e.what, l.ID,
-		g.hash("user", l.UserID), g.hash("subject", l.Identity.Issuer, l.Identity.Subject), g.hash("account", l.Identity.Account),
+		g.userHash(l.UserID), g.hash("subject", l.Identity.Issuer, l.Identity.Subject), g.hash("account", l.Identity.Account),
 		e.by, e.why)
 	return err
 }

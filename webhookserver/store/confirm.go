@@ -47,7 +47,7 @@ func (s *Store) confirm(ctx context.Context, tx *sql.Tx, c link.Confirmation, si
 	var unlinkedAt int64
 	if c.UserID != "" {
 		var err error
-		if unlinkedAt, err = lockUser(ctx, tx, c.Channel, c.UserID, 0); err != nil {
+		if unlinkedAt, err = sign.lockUser(ctx, tx, c.Channel, c.UserID, 0); err != nil {
 			return "", err
 		}
 		if present, err = activeLink(ctx, tx, c.Channel, c.UserID); err != nil {

@@ -84,7 +84,7 @@ func (s *Store) checkBound(ctx context.Context, tx *sql.Tx, l link.Link, maxLink
 
 // activateByLogin stores a link that nobody but the browser has vouched for: it takes nobody's place.
 func (s *Store) activateByLogin(ctx context.Context, tx *sql.Tx, l link.Link, maxLinks int, sign signer) error {
-	unlinkedAt, err := lockUser(ctx, tx, l.Channel, l.UserID, 0)
+	unlinkedAt, err := sign.lockUser(ctx, tx, l.Channel, l.UserID, 0)
 	if err != nil {
 		return err
 	}

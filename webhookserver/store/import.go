@@ -54,7 +54,7 @@ func importLink(ctx context.Context, tx *sql.Tx, l link.Link, sign signer) (stor
 	if l.ID == "" {
 		l.ID = rand.Text()
 	}
-	unlinkedAt, err := lockUser(ctx, tx, l.Channel, l.UserID, 0)
+	unlinkedAt, err := sign.lockUser(ctx, tx, l.Channel, l.UserID, 0)
 	if err != nil || unlinkedAt >= micros(l.LinkedAt) {
 		return false, err
 	}

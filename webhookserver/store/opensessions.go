@@ -33,24 +33,13 @@ func newOpenSessions(limit int64) *openSessions {
 
 // admit counts one more session that starts at now, or returns [link.ErrTooManySessions].
 func (o *openSessions) admit(channel link.ChannelID, now time.Time, count func() (int64, error)) error {
-	o.mu.Lock()
-	known, ok := o.channels[channel]
-	age := now.Sub(known.at)
-	if !ok || age >= recountAfter || age <= -recountAfter {
-		known.at = now // the others go on with the old count meanwhile
-		o.channels[channel] = known
-		o.mu.Unlock()
-		n, err := count()
-		if err != nil {
-			o.forget(channel)
-			return err
-		}
-		o.mu.Lock()
-		known = openCount{n: n, at: now}
+	if err := o.refresh(channel, now, count); err != nil {
+		return err
 	}
+	o.mu.Lock()
 	defer o.mu.Unlock()
+	known := o.channels[channel]
 	if known.n >= o.limit {
-		o.channels[channel] = known
 		return link.ErrTooManySessions
 	}
 	known.n++
@@ -58,9 +47,26 @@ func (o *openSessions) admit(channel link.ChannelID, now time.Time, count func()
 	return nil
 }
 
-// forget makes the next call count, after a count that failed.
-func (o *openSessions) forget(channel link.ChannelID) {
+// refresh counts anew what is known for too long. One caller counts, and the others go on with what was known: those who
+// are admitted meanwhile may be counted twice for a moment, which errs on the side of the bound.
+func (o *openSessions) refresh(channel link.ChannelID, now time.Time, count func() (int64, error)) error {
+	o.mu.Lock()
+	before, ok := o.channels[channel]
+	if ok && now.Sub(before.at).Abs() < recountAfter {
+		o.mu.Unlock()
+		return nil
+	}
+	o.channels[channel] = openCount{n: before.n, at: now}
+	o.mu.Unlock()
+
+	counted, err := count()
+
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.channels, channel)
+	if err != nil {
+		delete(o.channels, channel) // the next caller counts
+		return err
+	}
+	o.channels[channel] = openCount{n: counted + max(0, o.channels[channel].n-before.n), at: now}
+	return nil
 }

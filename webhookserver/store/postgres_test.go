@@ -42,7 +42,11 @@ func TestPostgres(t *testing.T) {
 		"Hang":           testHang,
 		"Overloaded":     testOverloaded,
 		"OpenErrors":     testOpenErrors,
+		"RestartLinks":   testRestartLinks,
 		"Bounds":         testBounds,
+		"NothingRaw":     testPostgresNothingRaw,
+		"ServerBefore":   testPostgresServerBefore,
+		"Beside":         testPostgresBeside,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}
@@ -127,6 +131,70 @@ func testRestart(t *testing.T, server *pgtest.Server) {
 	}
 	if err := s.PutIssuerDocuments(t.Context(), row(20)); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// C45, C80: the database is killed while replicas confirm links. Every event that was acknowledged is there afterwards,
+// every other got an error that makes the platform send it again, and then has its effect once.
+func testRestartLinks(t *testing.T, server *pgtest.Server) {
+	const users, before = 200, 40
+	dsn := server.DSN(server.NewDatabase(t))
+	replicas := []*Store{openPostgres(t, dsn), openPostgres(t, dsn), openPostgres(t, dsn)}
+	for i := range users {
+		if err := consentUser(t.Context(), replicas[0], i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var confirmed atomic.Int64
+	enough := make(chan struct{})
+	acknowledged := make([]bool, users)
+	queue := make(chan int, users)
+	for i := range users {
+		queue <- i
+	}
+	close(queue)
+	var callers sync.WaitGroup
+	for _, replica := range replicas {
+		for range 2 {
+			callers.Go(func() {
+				for i := range queue {
+					err := confirmUser(t.Context(), replica, i)
+					if acknowledged[i] = err == nil; !acknowledged[i] && !errors.Is(err, link.ErrUnavailable) {
+						t.Errorf("user %d: got %v, want %v", i, err, link.ErrUnavailable)
+					}
+					if confirmed.Add(1) == before {
+						close(enough)
+					}
+				}
+			})
+		}
+	}
+	<-enough
+	server.Kill(t)
+	callers.Wait()
+	server.Resume(t)
+
+	again := 0
+	for i := range users {
+		if acknowledged[i] {
+			wantUser(t, replicas[0], i)
+			continue
+		}
+		again++
+		for _, replica := range replicas { // to all of them: one takes it
+			if err := confirmUser(t.Context(), replica, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantUser(t, replicas[0], i)
+	}
+	if again == 0 || again == users {
+		t.Errorf("%d of %d were sent again: the kill came at no interesting moment", again, users)
+	}
+	var effects int
+	err := replicas[0].write.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM audit WHERE what = 'linked'`).Scan(&effects)
+	if err != nil || effects != users {
+		t.Errorf("%d effects, %v; want one for each of %d users", effects, err, users)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"channellink.dev/operator/webhookserver/link"
 	"channellink.dev/operator/webhookserver/link/linktest"
@@ -69,31 +70,38 @@ func TestSQLiteSecondProcess(t *testing.T) {
 }
 
 // C81: what was acknowledged before a kill -9 is there after it, and the file is
-// sound.
+// sound. Each kill comes at another moment of a write.
 func TestSQLiteKill(t *testing.T) {
+	const kills = 200
 	path := databasePath(t)
-	for range 5 {
-		last := runUntilKilled(t, path, 25)
-		s := openSQLite(t, path)
-		for i := range last + 1 {
-			wantRow(t, s, i)
-		}
-		var verdict string
-		if err := s.write.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
-			t.Fatalf("integrity_check: %s, %v", verdict, err)
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
+	var linked []int
+	next := 0
+	for kill := range kills {
+		acknowledged := runUntilKilled(t, path, next, time.Duration(kill%20)*100*time.Microsecond)
+		linked = append(linked, acknowledged...)
+		next += len(acknowledged) + 1 // the one that was under way may be linked or not
 	}
+	s := openSQLite(t, path)
+	for _, i := range linked {
+		wantUser(t, s, i)
+	}
+	var verdict string
+	if err := s.write.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
+		t.Fatalf("integrity_check: %s, %v", verdict, err)
+	}
+	counts, err := s.CountLinks(t.Context(), "LINE/1")
+	if err != nil || counts[link.Active]+counts[link.Pending] > int64(next) {
+		t.Errorf("%v, %v; %d were begun", counts, err, next)
+	}
+	t.Logf("%d kills, %d links acknowledged, %v stored", kills, len(linked), counts)
 }
 
-// runUntilKilled runs this binary as a writer, kills it after so many rows, and
-// returns the last row that it acknowledged.
-func runUntilKilled(t *testing.T, path string, rows int) (last int) {
+// runUntilKilled runs this binary as a writer that begins with that number, kills
+// it so long after its first acknowledgement, and returns what it acknowledged.
+func runUntilKilled(t *testing.T, path string, first int, after time.Duration) (acknowledged []int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), crashVariable+"="+path)
+	cmd.Env = append(os.Environ(), crashVariable+"="+path, crashFirst+"="+strconv.Itoa(first), "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -102,20 +110,20 @@ func runUntilKilled(t *testing.T, path string, rows int) (last int) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	last = -1
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if last, err = strconv.Atoi(lines.Text()); err != nil {
-			t.Fatal(err)
+		next := first + len(acknowledged)
+		if lines.Text() != strconv.Itoa(next) {
+			t.Fatalf("the writer acknowledged %q, want %d", lines.Text(), next)
 		}
-		if last == rows {
-			_ = cmd.Process.Kill() // the rest of the pipe was acknowledged too
+		if acknowledged = append(acknowledged, next); next == first {
+			time.AfterFunc(after, func() { _ = cmd.Process.Kill() }) // what is in the pipe by then was acknowledged too
 		}
 	}
-	_ = cmd.Wait()
-	if last < rows {
-		t.Fatalf("the writer ended after row %d", last)
+	_ = cmd.Wait() // killed
+	if len(acknowledged) == 0 {
+		t.Fatal("the writer ended before it wrote")
 	}
-	return last
+	return acknowledged
 }
 
 // C81: a full disk is ErrUnavailable; nothing that was acknowledged is lost, and
@@ -132,6 +140,12 @@ func TestSQLiteDiskFull(t *testing.T) {
 	}
 	s := openSQLite(t, filepath.Join(dir, "links.db"))
 
+	consents := 0 // C45: what is confirmed on the full disk is confirmed again later, and is lost to nobody
+	for ; consents < 20; consents++ {
+		if err := consentUser(t.Context(), s, consents); err != nil {
+			t.Fatal(err)
+		}
+	}
 	stored := 0
 	var err error
 	for ; err == nil; stored++ {
@@ -144,6 +158,17 @@ func TestSQLiteDiskFull(t *testing.T) {
 	if !errors.Is(err, Full) || !errors.Is(err, link.ErrUnavailable) {
 		t.Fatalf("got %v, want %s", err, Full)
 	}
+	refused := 0
+	for i := range consents {
+		if err := confirmUser(t.Context(), s, i); err == nil {
+			wantUser(t, s, i)
+		} else if refused++; !errors.Is(err, link.ErrUnavailable) {
+			t.Errorf("confirmation on a full disk: got %v, want %v", err, link.ErrUnavailable)
+		}
+	}
+	if refused == 0 {
+		t.Error("the disk was not full: nothing is shown")
+	}
 	for i := range stored {
 		wantRow(t, s, i)
 	}
@@ -154,6 +179,12 @@ func TestSQLiteDiskFull(t *testing.T) {
 		t.Fatalf("with room again: %v", err)
 	}
 	wantRow(t, s, stored)
+	for i := range consents {
+		if err := confirmUser(t.Context(), s, i); err != nil {
+			t.Fatalf("with room again: %v", err)
+		}
+		wantUser(t, s, i)
+	}
 }
 
 func TestSQLiteOpenErrors(t *testing.T) {

@@ -23,7 +23,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, auditRetention time.Du
 		{"sessions", "channel, flow", "expires_at < $1", before(link.SessionKept)},
 		{"links", "channel, id", "state = 'pending' AND expires_at < $1", before(link.PendingKept)},
 		{"used_events", "channel, event_hash", "used_at < $1", before(link.EventsKept)},
-		{"chat_users", "channel, user_id", "unlinked_at < $1", before(link.EventsKept)},
+		{"chat_users", "channel, user_hash", "unlinked_at < $1", before(link.EventsKept)},
 		{"spent_tokens", "channel, token_hash", "spent_at < $1", before(link.TokensKept)},
 		{"audit", "id", "at < $1", before(auditRetention)},
 	} {

@@ -32,7 +32,7 @@ func unlink(ctx context.Context, tx *sql.Tx, u link.Unlink, sign signer) (link.O
 	} else if !fresh {
 		return link.Repeated, errNoEffect
 	}
-	if _, err := lockUser(ctx, tx, u.Channel, u.UserID, micros(u.At)); err != nil {
+	if _, err := sign.lockUser(ctx, tx, u.Channel, u.UserID, micros(u.At)); err != nil {
 		return "", err
 	}
 	present, err := activeLink(ctx, tx, u.Channel, u.UserID)
@@ -65,12 +65,12 @@ func useEvent(ctx context.Context, tx *sql.Tx, channel link.ChannelID, event str
 
 // lockUser makes other transactions about the chat user wait for the end of this one, and returns when the user's newest
 // unlinking was, the given one (0: none) included.
-func lockUser(ctx context.Context, tx *sql.Tx, channel link.ChannelID, userID string, at int64) (unlinkedAt int64, err error) {
+func (g signer) lockUser(ctx context.Context, tx *sql.Tx, channel link.ChannelID, userID string, at int64) (unlinkedAt int64, err error) {
 	err = tx.QueryRowContext(ctx, `
-		INSERT INTO chat_users (channel, user_id, unlinked_at) VALUES ($1, $2, $3)
-		ON CONFLICT (channel, user_id) DO UPDATE SET unlinked_at =
+		INSERT INTO chat_users (channel, user_hash, unlinked_at) VALUES ($1, $2, $3)
+		ON CONFLICT (channel, user_hash) DO UPDATE SET unlinked_at =
 			CASE WHEN excluded.unlinked_at > chat_users.unlinked_at THEN excluded.unlinked_at ELSE chat_users.unlinked_at END
-		RETURNING unlinked_at`, channel, userID, at).Scan(&unlinkedAt)
+		RETURNING unlinked_at`, channel, g.userHash(userID), at).Scan(&unlinkedAt)
 	return unlinkedAt, err
 }
 

@@ -57,12 +57,12 @@ CREATE INDEX links_unlinking ON links (channel, user_id) WHERE state = 'unlinkin
 
 -- The newest unlinking of each chat user, by the events' own time: a confirmation
 -- that is older comes too late. The row is also what transactions about one chat
--- user wait for each other at.
+-- user wait for each other at. It outlives the link, so it holds a keyed hash.
 CREATE TABLE chat_users (
     channel     TEXT    NOT NULL,
-    user_id     TEXT    NOT NULL,
+    user_hash   BLOB    NOT NULL,
     unlinked_at INTEGER NOT NULL,
-    PRIMARY KEY (channel, user_id)
+    PRIMARY KEY (channel, user_hash)
 ) STRICT;
 CREATE INDEX chat_users_unlinked ON chat_users (unlinked_at);
 
