@@ -22,7 +22,7 @@ import (
 	"channellink.dev/operator/webhookserver/secretfile"
 )
 
-// TestAuthorizationRequest looks at what the issuer is asked.
+// TestAuthorizationRequest looks at what the issuer is asked. // C7, C31
 func TestAuthorizationRequest(t *testing.T) {
 	maxAge := config.Duration(90 * time.Minute)
 	w := newWorld(t, oidc(func(o *config.OIDC) {
@@ -222,7 +222,7 @@ func TestPreviews(t *testing.T) {
 	}
 }
 
-// TestCannotBegin shows a page when something that a login needs is away, before anybody signs in.
+// TestCannotBegin shows a page when something that a login needs is away, before anybody signs in. // C55, C57
 func TestCannotBegin(t *testing.T) {
 	for _, c := range []struct {
 		name, reason string

@@ -42,7 +42,7 @@ func TestCallbackOnce(t *testing.T) {
 }
 
 // TestCallbackElsewhere proves that the answer to a login is good in the browser that began it, and costs that browser
-// nothing elsewhere.
+// nothing elsewhere. // C5, C6
 func TestCallbackElsewhere(t *testing.T) {
 	w := newWorld(t)
 	owner := w.browser()
@@ -101,7 +101,7 @@ func flip(s string, at int) string {
 	return s[:at] + string(other) + s[at+1:]
 }
 
-// TestCallbackParameters sends answers that are not the issuer's to this request. None may cost a token request.
+// TestCallbackParameters sends answers that are not the issuer's to this request. None may cost a token request. // C9
 func TestCallbackParameters(t *testing.T) {
 	for _, c := range []struct {
 		name, reason string

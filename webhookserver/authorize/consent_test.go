@@ -298,7 +298,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestPlatformVouches asks the platform whose token it is.
+// TestPlatformVouches asks the platform whose token it is. // C3
 func TestPlatformVouches(t *testing.T) {
 	for _, c := range []struct {
 		name, reason  string

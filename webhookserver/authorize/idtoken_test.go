@@ -18,7 +18,7 @@ import (
 	"channellink.dev/operator/webhookserver/config"
 )
 
-// TestIDTokenClaims gives the login ID tokens that the issuer has signed and that are not for it.
+// TestIDTokenClaims gives the login ID tokens that the issuer has signed and that are not for it. // C8, C11, C31, C86
 func TestIDTokenClaims(t *testing.T) {
 	hour := config.Duration(time.Hour)
 	zero := config.Duration(0)
