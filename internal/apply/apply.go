@@ -202,12 +202,28 @@ func (a *Applier) cached(ctx context.Context, want *unstructured.Unstructured) (
 }
 
 func (a *Applier) write(ctx context.Context, want *unstructured.Unstructured) error {
-	err := a.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(want), client.FieldOwner(a.FieldOwner), client.ForceOwnership)
-	if err != nil {
+	if err := a.Client.Apply(ctx, &configuration{want}, client.FieldOwner(a.FieldOwner), client.ForceOwnership); err != nil {
 		return fmt.Errorf("applying %s %q: %w", want.GetKind(), want.GetName(), err)
 	}
 	return nil
 }
+
+// configuration is an object on its way to the API server. The answer is the whole object, with every default and every
+// manager of its fields; decoding it would be a sixth of what the operator computes, and the cache brings it anyway.
+type configuration struct{ object *unstructured.Unstructured }
+
+func (c *configuration) IsApplyConfiguration() {}
+
+func (c *configuration) GetAPIVersion() *string { return new(c.object.GetAPIVersion()) }
+func (c *configuration) GetKind() *string       { return new(c.object.GetKind()) }
+func (c *configuration) GetNamespace() *string  { return new(c.object.GetNamespace()) }
+func (c *configuration) GetName() *string       { return new(c.object.GetName()) }
+
+// MarshalJSON is the request.
+func (c *configuration) MarshalJSON() ([]byte, error) { return c.object.MarshalJSON() }
+
+// UnmarshalJSON drops the answer.
+func (c *configuration) UnmarshalJSON([]byte) error { return nil }
 
 // repair writes over drift. Server-side apply merges lists by their elements' keys, so an element whose key was changed by
 // hand stays beside ours, and the API server may find the two invalid together (a Service with two ports of one name).
