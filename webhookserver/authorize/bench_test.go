@@ -27,8 +27,14 @@ func (k *keptStore) PutSession(ctx context.Context, s link.Session) error {
 
 // BenchmarkBegin takes GET /authorize to its 302. Its floor is a handler that only stores such a session.
 func BenchmarkBegin(b *testing.B) {
+	for name, on := range stores(b) {
+		b.Run(name, func(b *testing.B) { benchmarkBegin(b, on) })
+	}
+}
+
+func benchmarkBegin(b *testing.B, on option) {
 	kept := &keptStore{}
-	w := newWorld(b, func(w *world, o *authorize.Options) {
+	w := newWorld(b, on, func(w *world, o *authorize.Options) {
 		kept.SessionStore = w.Store
 		o.Store = func() (link.SessionStore, error) { return kept, nil }
 	})
@@ -65,7 +71,12 @@ func BenchmarkBegin(b *testing.B) {
 // BenchmarkConsent takes the press on Link to its 303. Its floor is a handler that reads such a session and stores such a
 // link.
 func BenchmarkConsent(b *testing.B) {
-	w := newWorld(b)
+	for name, on := range stores(b) {
+		b.Run(name, func(b *testing.B) { benchmarkConsent(b, newWorld(b, on)) })
+	}
+}
+
+func benchmarkConsent(b *testing.B, w *world) {
 	b.Run("login", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

@@ -14,16 +14,23 @@ import (
 	"channellink.dev/operator/webhookserver/link"
 )
 
-// TestCallbackOnce proves that a state is good for one token request, whoever comes how often at once. // C4
+// TestCallbackOnce proves that a state is good for one token request, whoever comes how often at once, to whichever of two
+// replicas. // C4
 func TestCallbackOnce(t *testing.T) {
-	w := newWorld(t)
+	for name, on := range stores(t) {
+		t.Run(name, func(t *testing.T) { testCallbackOnce(t, newWorld(t, on)) })
+	}
+}
+
+func testCallbackOnce(t *testing.T, w *world) {
 	b := w.browser()
 	callback := "/callback?" + w.Issuer.SignIn(t, b.atIssuer(t), issuertest.Login{}).Encode()
+	other := &browser{w: w.replica(t), cookies: b.cookies} // the same browser, led to the other replica
 	const callers = 50
 	codes := make([]int, callers)
 	var all sync.WaitGroup
 	for i := range callers {
-		all.Go(func() { codes[i] = b.get(t, callback).Code })
+		all.Go(func() { codes[i] = []*browser{b, other}[i%2].get(t, callback).Code })
 	}
 	all.Wait()
 	count := map[int]int{}
@@ -206,10 +213,7 @@ func TestCallbackOfAnotherChannel(t *testing.T) {
 // TestCallbackOnAnotherReplica takes each step on another replica: nothing of a login is in memory.
 func TestCallbackOnAnotherReplica(t *testing.T) {
 	one := newWorld(t)
-	two := newWorld(t, func(w *world, o *authorize.Options) {
-		w.Issuer, w.Store = one.Issuer, one.Store
-		o.Channel.OIDC.IssuerURL = one.Issuer.URL
-	})
+	two := one.replica(t)
 	b := one.browser()
 	callback := "/callback?" + one.Issuer.SignIn(t, b.atIssuer(t), issuertest.Login{}).Encode()
 	b.w = two

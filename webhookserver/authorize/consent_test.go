@@ -134,7 +134,12 @@ func TestConsentAgain(t *testing.T) {
 
 // TestConsentOnce presses fifty times at once.
 func TestConsentOnce(t *testing.T) {
-	w := newWorld(t)
+	for name, on := range stores(t) {
+		t.Run(name, func(t *testing.T) { testConsentOnce(t, newWorld(t, on)) })
+	}
+}
+
+func testConsentOnce(t *testing.T, w *world) {
 	b := w.browser()
 	consent := b.atConsent(t)
 	var all sync.WaitGroup

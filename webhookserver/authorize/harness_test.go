@@ -30,6 +30,7 @@ import (
 	"channellink.dev/operator/webhookserver/pages"
 	"channellink.dev/operator/webhookserver/secretfile"
 	"channellink.dev/operator/webhookserver/store"
+	"channellink.dev/operator/webhookserver/store/pgtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -122,6 +123,37 @@ func newWorld(t testing.TB, options ...option) *world {
 		}
 	})
 	return w
+}
+
+// replica serves the same channel from the same database.
+func (w *world) replica(t testing.TB) *world {
+	t.Helper()
+	return newWorld(t, func(r *world, o *authorize.Options) {
+		r.Issuer, r.Store = w.Issuer, w.Store
+		o.Channel.OIDC.IssuerURL = w.Issuer.URL
+	})
+}
+
+// stores are the databases that a login may be in.
+func stores(t testing.TB) map[string]option {
+	t.Helper()
+	server := pgtest.Start(t)
+	return map[string]option{
+		"sqlite": func(*world, *authorize.Options) {},
+		"postgres": func(w *world, _ *authorize.Options) {
+			dsn := secretfile.NewSecret(server.DSN(server.NewDatabase(t)))
+			s, err := store.OpenPostgres(t.Context(), store.PostgresOptions{DSN: dsn, MaxConns: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			w.Store = s
+		},
+	}
 }
 
 func openStore(t testing.TB) *store.Store {
