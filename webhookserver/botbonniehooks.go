@@ -110,12 +110,13 @@ func (s *Server) linked(ctx context.Context, store link.Store, c *channel, call 
 		}
 	}
 	found, err := store.ActiveLink(ctx, c.id, call.UserID, c.oldestLink(s.now()))
+	none := errors.Is(err, link.ErrNotFound)
 	switch {
-	case err != nil && !errors.Is(err, link.ErrNotFound):
+	case err != nil && !none:
 		return botbonnie.Message{}, err
 	case waiting:
 		return botbonnie.Text(words.wait), nil
-	case err != nil:
+	case none:
 		return botbonnie.Text(words.startAgain, c.loginButtons(words)...), nil
 	default:
 		return botbonnie.Text(words.linkedAs(found.Identity.Account)), nil

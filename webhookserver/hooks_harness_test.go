@@ -2,12 +2,13 @@ package webhookserver_test
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // BotBonnie's scheme
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"hash"
 	"io"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -151,8 +152,6 @@ func (w *world) post(t *testing.T, path, body string, header http.Header) answer
 	return do(t, http.MethodPost, w.Public+path, func(r *http.Request) {
 		r.Host = visionHost
 		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
-		for name, values := range header {
-			r.Header[name] = values
-		}
+		maps.Copy(r.Header, header)
 	})
 }

@@ -93,7 +93,7 @@ func shrink(original image.Image) image.Image {
 				r, g, b = r+(cr+white)>>8, g+(cg+white)>>8, b+(cb+white)>>8
 			}
 			const n = pictureSamples * pictureSamples
-			small.SetRGBA(x, y, color.RGBA{R: uint8(r / n), G: uint8(g / n), B: uint8(b / n), A: 0xff}) //nolint:gosec // each is the mean of bytes
+			small.SetRGBA(x, y, color.RGBA{R: uint8(r / n), G: uint8(g / n), B: uint8(b / n), A: 0xff})
 		}
 	}
 	return small

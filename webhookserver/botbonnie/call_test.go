@@ -2,7 +2,7 @@ package botbonnie_test
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // BotBonnie's scheme
+	"crypto/sha1"
 	"encoding/hex"
 	"net/http"
 	"testing"

@@ -43,6 +43,10 @@ func (b *Batch) Add(e Event) error {
 	return nil
 }
 
+// Decode reads a part of a verified body into value and reports whether it has that form. Why not is nobody's business: a
+// part that cannot be read is counted and passed over.
+func Decode(part json.RawMessage, value any) bool { return json.Unmarshal(part, value) == nil }
+
 // DerivedID is the ID of an event that the platform gives none, or not one of its own: a hash of what tells it from others.
 func DerivedID(parts ...string) string {
 	h := sha256.New()

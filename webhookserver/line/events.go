@@ -58,11 +58,11 @@ func read(batch *event.Batch, raw json.RawMessage, received time.Time) error {
 	var about struct {
 		Type string `json:"type"`
 	}
-	if json.Unmarshal(raw, &about) != nil || about.Type != "accountLink" {
+	if !event.Decode(raw, &about) || about.Type != "accountLink" {
 		return nil
 	}
 	var a accountLink
-	if json.Unmarshal(raw, &a) != nil || a.Link.Nonce == "" {
+	if !event.Decode(raw, &a) || a.Link.Nonce == "" {
 		batch.Skipped++
 		return nil
 	}

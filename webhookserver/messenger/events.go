@@ -51,7 +51,7 @@ func Events(v signature.Verified, pageID string, received time.Time) (event.Batc
 	}
 	for _, raw := range d.Entry {
 		var e entry
-		if json.Unmarshal(raw, &e) != nil {
+		if !event.Decode(raw, &e) {
 			batch.Skipped++
 			continue
 		}
@@ -75,11 +75,11 @@ func read(batch *event.Batch, e entry, item json.RawMessage, received time.Time)
 	var about struct {
 		Linking json.RawMessage `json:"account_linking"`
 	}
-	if json.Unmarshal(item, &about) != nil || about.Linking == nil {
+	if !event.Decode(item, &about) || about.Linking == nil {
 		return nil // a message, a postback, or what Meta thinks of next
 	}
 	var m messaging
-	if json.Unmarshal(item, &m) != nil || m.Sender.ID == "" {
+	if !event.Decode(item, &m) || m.Sender.ID == "" {
 		batch.Skipped++
 		return nil
 	}
