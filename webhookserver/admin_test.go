@@ -30,8 +30,9 @@ func TestStatusSaysWhatTheServerSees(t *testing.T) {
 			{Field: fieldChannelSecret, State: adminapi.ReferencePresent},
 			{Field: fieldClientSecret, State: adminapi.ReferencePresent},
 		},
-		Issuer: adminapi.Issuer{State: adminapi.IssuerDiscovered},
-		Store:  adminapi.Store{State: adminapi.StoreOpen},
+		Issuer:       adminapi.Issuer{State: adminapi.IssuerDiscovered},
+		Store:        adminapi.Store{State: adminapi.StoreOpen},
+		Confirmation: &adminapi.Confirmation{},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)
