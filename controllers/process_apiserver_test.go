@@ -104,7 +104,7 @@ func startProcess(t *testing.T, o *operator) *process {
 		}
 	}))
 	t.Cleanup(admin.Close)
-	p.command = exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this very program
+	p.command = exec.CommandContext(t.Context(), os.Args[0])
 	p.command.Env = append(os.Environ(), "KUBECONFIG="+env.Kubeconfig(t, o.config), managerVariable+"="+o.namespace, adminVariable+"="+admin.URL)
 	p.command.Stderr = &p.errors
 	if err := p.command.Start(); err != nil {

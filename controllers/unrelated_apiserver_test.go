@@ -35,7 +35,9 @@ func TestUnrelatedObjectsCostNoMemory(t *testing.T) {
 		p.awaitCall(t, patience)
 		kib := residentKiB(t, p.command.Process.Pid)
 		p.signal(t, syscall.SIGTERM)
-		<-p.exited
+		if err := <-p.exited; err != nil {
+			t.Fatalf("the process ended: %v", err)
+		}
 		return kib
 	}
 	before := measure()
