@@ -16,8 +16,10 @@ import (
 const (
 	// maxModuleBody is a call with all the parameters of a user, with room to spare.
 	maxModuleBody = 256 << 10
-	// moduleWork is how long a user waits in the chat for an answer, the look-up at BotBonnie included.
-	moduleWork = 3 * time.Second
+	// moduleWork is how long a call may take. BotBonnie documents no bound; LINE waits 2 s for whoever answers it.
+	moduleWork = 1800 * time.Millisecond
+	// moduleLook is how much of that a look-up at BotBonnie may take.
+	moduleLook = 1200 * time.Millisecond
 )
 
 // botBonnieRoutes are mounted when there is an API secret to verify the calls with.
@@ -102,9 +104,9 @@ func (s *Server) linked(ctx context.Context, store link.Store, c *channel, call 
 		return botbonnie.Message{}, err
 	}
 	if waiting {
-		if err := c.confirmer.lookUp(ctx); err != nil {
-			s.log.InfoContext(ctx, "look-up for a module failed", "channel", c.Name, "error", err)
-		}
+		look, cancel := context.WithTimeout(ctx, moduleLook)
+		c.confirmer.lookNow(look)
+		cancel()
 		if waiting, err = c.confirmer.waitsFor(ctx, call.UserID); err != nil {
 			return botbonnie.Message{}, err
 		}

@@ -54,6 +54,7 @@ func (u *chatUsers) of(ctx context.Context, e link.Entry) (link.ChatUser, error)
 	if u.graph.Configured() {
 		psid, err := u.graph.Recipient(ctx, e)
 		if err != nil {
+			u.log.WarnContext(ctx, "Graph does not say for whom a login is", "page", u.pageID, "error", err)
 			return link.ChatUser{}, err
 		}
 		user.UserID, user.Verified = psid, true

@@ -47,9 +47,9 @@ type confirmer struct {
 	// observe counts look-ups by result and confirmations by outcome.
 	observe func(what, result string)
 
-	woken chan struct{}
-	// turn is held by the look-up that runs; it carries when that began.
-	turn chan time.Time
+	woken  chan struct{}
+	urgent chan chan struct{} // closed when a look-up has been made
+	last   time.Time          // when the last look-up began; run's alone
 }
 
 // newConfirmer returns the confirmer of a channel, or nil without BotBonnie.
@@ -77,8 +77,7 @@ func (s *Server) newConfirmer(c *channel) *confirmer {
 
 // startConfirmer makes the confirmer ready to be called.
 func startConfirmer(c confirmer) *confirmer {
-	c.woken, c.turn = make(chan struct{}, 1), make(chan time.Time, 1)
-	c.turn <- time.Time{}
+	c.woken, c.urgent = make(chan struct{}, 1), make(chan chan struct{})
 	return &c
 }
 
@@ -90,6 +89,21 @@ func (c *confirmer) wake() {
 	}
 }
 
+// lookNow has a look-up begin at once, and waits for its end as long as ctx lets it. The look-up is the confirmer's: it goes
+// on when nobody waits for it any more.
+func (c *confirmer) lookNow(ctx context.Context) {
+	done := make(chan struct{})
+	select {
+	case c.urgent <- done:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
 // run looks whenever it is time, until ctx is done.
 func (c *confirmer) run(ctx context.Context) {
 	for ctx.Err() == nil {
@@ -97,19 +111,39 @@ func (c *confirmer) run(ctx context.Context) {
 		if at, ok := c.nextLook(ctx); ok {
 			pause = at.Sub(c.now())
 			if pause <= 0 {
-				_ = c.lookUp(ctx) // logged and counted there; the next one comes by itself
+				c.lookFor(ctx)
 				continue
 			}
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
-		case <-c.woken:
+		case done := <-c.urgent:
+			c.lookFor(ctx, done)
+		case <-c.woken: // and the link will be stored in a moment
 			select {
 			case <-ctx.Done():
 			case <-time.After(firstLook):
+			case done := <-c.urgent:
+				c.lookFor(ctx, done)
 			}
 		}
+	}
+}
+
+// lookFor looks once for those who wait, and for all who want it by now.
+func (c *confirmer) lookFor(ctx context.Context, waiting ...chan struct{}) {
+	for more := true; more; {
+		select {
+		case done := <-c.urgent:
+			waiting = append(waiting, done)
+		default:
+			more = false
+		}
+	}
+	c.lookUp(ctx)
+	for _, done := range waiting {
+		close(done)
 	}
 }
 
@@ -119,15 +153,14 @@ func (c *confirmer) nextLook(ctx context.Context) (time.Time, bool) {
 	if err != nil || len(pending) == 0 {
 		return time.Time{}, false
 	}
-	last := c.lastLook()
-	next := dueAfter(pending[0].ConsentAt, last)
+	next := dueAfter(pending[0].ConsentAt, c.last)
 	for _, p := range pending[1:] {
-		if at := dueAfter(p.ConsentAt, last); at.Before(next) {
+		if at := dueAfter(p.ConsentAt, c.last); at.Before(next) {
 			next = at
 		}
 	}
 	// However many logins there are, look-ups keep a distance.
-	if earliest := last.Add(firstLook); next.Before(earliest) {
+	if earliest := c.last.Add(firstLook); next.Before(earliest) {
 		next = earliest
 	}
 	return next, true
@@ -143,17 +176,6 @@ func dueAfter(consent, last time.Time) time.Time {
 		pause = min(2*pause, slowestLook)
 	}
 	return at
-}
-
-// lastLook is when the last look-up began. While one runs it is now.
-func (c *confirmer) lastLook() time.Time {
-	select {
-	case began := <-c.turn:
-		c.turn <- began
-		return began
-	default:
-		return c.now()
-	}
 }
 
 // waitsFor reports whether a link of the user waits for its confirmation.
@@ -176,29 +198,18 @@ func (c *confirmer) pending(ctx context.Context) ([]link.Link, error) {
 }
 
 // lookUp reads the records of the users who did something since the oldest login that waits, and confirms what they
-// confirm. Of several callers one looks; those who came before it began need not look again.
-func (c *confirmer) lookUp(ctx context.Context) error {
-	asked := c.now()
-	var began time.Time
-	select {
-	case began = <-c.turn:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if began.After(asked) {
-		c.turn <- began
-		return nil
-	}
-	began = c.now()
-	defer func() { c.turn <- began }()
-
+// confirm. When it fails, the next one comes by itself.
+func (c *confirmer) lookUp(ctx context.Context) {
+	c.last = c.now()
 	ctx, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
 	pending, err := c.pending(ctx)
-	if err != nil || len(pending) == 0 {
-		return err
+	if err == nil && len(pending) == 0 {
+		return
 	}
-	err = c.match(ctx, pending, began)
+	if err == nil {
+		err = c.match(ctx, pending, c.last)
+	}
 	result := "ok"
 	if err != nil {
 		if result = string(outbound.ReasonOf(err)); result == "" {
@@ -207,7 +218,6 @@ func (c *confirmer) lookUp(ctx context.Context) error {
 		c.log.WarnContext(ctx, "look-up at BotBonnie failed", "channel", string(c.channel), "error", err)
 	}
 	c.observe("lookup", result)
-	return err
 }
 
 // match confirms each pending link whose code is the extId of the very user it is for, and touches no other: a code that

@@ -221,9 +221,7 @@ func TestConfirmerMatchesUserAndCode(t *testing.T) {
 		f := &fakeBotBonnie{records: []botbonnie.Customer{c.record, record("U9", "code-9")}}
 		f.wait("U1", "code-1", time.Now())
 		f.wait("", "code-9", time.Now()) // for nobody in particular: no record is its user's
-		if err := f.confirmer().lookUp(t.Context()); err != nil {
-			t.Errorf("%s: %v", c.reason, err)
-		}
+		f.confirmer().lookUp(t.Context())
 		if got := len(f.confirmed) == 1; got != c.want || len(f.confirmed) > 1 {
 			t.Errorf("%s: confirmed %+v", c.reason, f.confirmed)
 		}
@@ -249,35 +247,46 @@ func TestConfirmerProperty(t *testing.T) {
 				}
 			}
 		}
-		if err := f.confirmer().lookUp(context.Background()); err != nil {
-			t.Fatal(err)
-		}
+		f.confirmer().lookUp(context.Background())
 		if len(f.confirmed) != len(both) {
 			t.Fatalf("%d confirmed, want %v", len(f.confirmed), both)
 		}
 	})
 }
 
-// Modules that call at once share one look-up, which began after they asked, and wait no longer than they may.
+// Modules that call at once share one look-up, which began after they asked, and wait no longer than they may. The look-up
+// itself goes on.
 func TestLookUpIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeBotBonnie{slow: 5 * time.Second}
-		f.wait("U1", "code-1", time.Now())
+		f := &fakeBotBonnie{slow: 5 * time.Second, records: []botbonnie.Customer{record("U1", "code-1")}}
 		c := f.confirmer()
-		var all sync.WaitGroup
-		all.Go(func() { _ = c.lookUp(t.Context()) })
-		time.Sleep(time.Second) // the bubble's clock
-		for range 50 {
-			all.Go(func() { _ = c.lookUp(t.Context()) })
-		}
-		hasty, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { c.run(ctx); close(ended) }()
+		synctest.Wait()
+		start := time.Now()
+		f.wait("U1", "code-1", start)
+		f.wait("U2", "code-2", start) // keeps it looking
+
+		hasty, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
-		if err := c.lookUp(hasty); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("a caller who waits a second: %v", err)
+		c.lookNow(hasty)
+		if waited := time.Since(start); waited != time.Second {
+			t.Errorf("a caller who waits a second waited %v", waited)
+		}
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() { c.lookNow(ctx) })
 		}
 		all.Wait()
-		if len(f.looks) != 2 {
-			t.Errorf("%d look-ups, want 2: the one that ran, and one for all who came meanwhile", len(f.looks))
+		waited := time.Since(start)
+		stop()
+		<-ended
+		if waited != 10*time.Second {
+			t.Errorf("the 50 waited until %v", waited)
+		}
+		if diff := cmp.Diff([]int{0, 5}, seconds(start, f.looks[:2])); diff != "" || len(f.confirmed) != 1 {
+			t.Errorf("%d confirmed; look-ups: the one that ran, and one for all who came meanwhile (-want +got)\n%s", len(f.confirmed), diff)
 		}
 	})
 }
