@@ -14,7 +14,9 @@ import (
 
 const (
 	// importBatch is how many links are stored at once. With SQLite the server cannot write meanwhile.
-	importBatch = 100
+	importBatch = 20
+	// importTries bounds how often a batch is stored that the store had no time for; the server goes first.
+	importTries = 10
 	// maxLine bounds a line, in bytes; the longest valid record is some 6 KiB.
 	maxLine = 64 << 10
 )
@@ -30,14 +32,21 @@ func importLinks(ctx context.Context, s link.Store, channels []link.ChannelID, e
 	var sum Summary
 	var batch []link.Link
 	flush := func() error {
-		began := env.Now()
-		stored, err := s.Import(ctx, batch, env.Now())
-		sum.Stored += stored
-		if err != nil {
-			return fmt.Errorf("links import: near line %d, %d stored: %w", sum.Read, sum.Stored, err)
+		for try := 1; ; try++ {
+			began := env.Now()
+			stored, err := s.Import(ctx, batch, began)
+			sum.Stored += stored
+			if err != nil && (try == importTries || !errors.Is(err, link.ErrUnavailable)) {
+				return fmt.Errorf("links import: near line %d, %d stored: %w", sum.Read, sum.Stored, err)
+			}
+			if restErr := rest(ctx, env.Now().Sub(began)); restErr != nil {
+				return restErr
+			}
+			if err == nil {
+				batch = batch[:0]
+				return nil
+			}
 		}
-		batch = batch[:0]
-		return rest(ctx, env.Now().Sub(began))
 	}
 	lines := bufio.NewScanner(env.In)
 	lines.Buffer(nil, maxLine)

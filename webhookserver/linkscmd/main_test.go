@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -56,6 +57,7 @@ func serve(path string, in io.Reader, out io.Writer) error {
 			return fmt.Errorf("link %d: %w", served, err)
 		}
 	}
+	fmt.Fprintln(os.Stderr, "writes of the server that had to wait too long:", unavailable)
 	fmt.Fprintln(out, served)
 	return s.Close()
 }
@@ -66,7 +68,7 @@ func linkUser(ctx context.Context, s link.Store, userID string) error {
 		Flow: userID, Channel: vision, Step: link.Identified, StateHash: link.HashCode(userID),
 		StartedAt: moment, ExpiresAt: moment.Add(time.Hour),
 	}
-	if err := s.PutSession(ctx, session); err != nil {
+	if err := patiently(func() error { return s.PutSession(ctx, session) }); err != nil {
 		return err
 	}
 	l := link.Link{
@@ -74,14 +76,32 @@ func linkUser(ctx context.Context, s link.Store, userID string) error {
 		Identity: link.Identity{Issuer: "https://sso.vision.example", Subject: "sub of " + userID, Account: userID + "@vision.example"},
 		LoginAt:  moment, ConsentAt: moment, ExpiresAt: moment.Add(link.LINETokenLife),
 	}
-	if err := s.Consent(ctx, userID, l, 0, false); err != nil {
+	if err := patiently(func() error { return s.Consent(ctx, userID, l, 0, false) }); err != nil {
 		return err
 	}
-	outcome, err := s.Confirm(ctx, link.Confirmation{
-		Channel: vision, Event: userID, Code: l.CodeHash, UserID: userID, OK: true, At: moment.Add(time.Second),
-	}, moment)
-	if err == nil && outcome != link.Activated {
-		err = fmt.Errorf("confirmation: %s", outcome)
+	return patiently(func() error {
+		outcome, err := s.Confirm(ctx, link.Confirmation{
+			Channel: vision, Event: userID, Code: l.CodeHash, UserID: userID, OK: true, At: moment.Add(time.Second),
+		}, moment)
+		if err == nil && outcome != link.Activated {
+			err = fmt.Errorf("confirmation: %s", outcome)
+		}
+		return err
+	})
+}
+
+// unavailable counts the calls that were made again.
+var unavailable int
+
+// patiently calls again while the store is unavailable, as platforms do: on a machine that is busy with something else a
+// batch of the import may take longer than the server waits.
+func patiently(call func() error) error {
+	var err error
+	for range 20 {
+		if err = call(); !errors.Is(err, link.ErrUnavailable) {
+			break
+		}
+		unavailable++
 	}
 	return err
 }

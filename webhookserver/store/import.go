@@ -12,7 +12,7 @@ import (
 )
 
 // importBite is how many links one transaction of an import stores: with SQLite a server waits for it.
-const importBite = 100
+const importBite = 20
 
 // Import implements [link.LinkStore].
 func (s *Store) Import(ctx context.Context, links []link.Link, now time.Time) (stored int, err error) {

@@ -57,9 +57,17 @@ func (s *Store) once(ctx context.Context, op string, fn func(context.Context, *s
 		if errors.Is(err, errMoved) || isAnswer(err) {
 			return err
 		}
-		return s.fail(op, err)
+		return s.fail(op, timedOut(ctx, err))
 	}
-	return s.fail(op, tx.Commit())
+	return s.fail(op, timedOut(ctx, tx.Commit()))
+}
+
+// timedOut is why a transaction is no more that database/sql has rolled back behind our back: its time was over.
+func timedOut(ctx context.Context, err error) error {
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
 }
 
 // again tells whether a transaction ended for the sake of another one only.

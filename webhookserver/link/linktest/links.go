@@ -34,8 +34,8 @@ func consentTo(t *testing.T, store link.Store, l link.Link, maxLinks int, active
 	t.Helper()
 	session := newSession("flow of " + l.ID)
 	session.Channel, session.Step, session.ExpiresAt = l.Channel, link.Identified, l.ConsentAt.Add(time.Minute)
-	if err := store.PutSession(t.Context(), session); err != nil {
-		t.Fatal(err)
+	if err := patiently(func() error { return store.PutSession(t.Context(), session) }); err != nil {
+		return err
 	}
 	return store.Consent(t.Context(), session.Flow, l, maxLinks, active)
 }

@@ -20,8 +20,8 @@ func tally(t *testing.T, fn func(i int) (link.Outcome, error)) map[link.Outcome]
 	for i := range parallel {
 		callers.Go(func() {
 			<-start
-			outcome, err := fn(i)
-			if err != nil {
+			var outcome link.Outcome
+			if err := patiently(func() (err error) { outcome, err = fn(i); return err }); err != nil {
 				t.Error(err)
 			}
 			mu.Lock()
@@ -132,7 +132,8 @@ func testBoundRace(t *testing.T, open Open) {
 	var callers sync.WaitGroup
 	for i, flow := range flows {
 		callers.Go(func() {
-			err := store.Consent(t.Context(), flow, pending(flow, fmt.Sprint("V", i), "sub-3"), bound, true)
+			l := pending(flow, fmt.Sprint("V", i), "sub-3")
+			err := patiently(func() error { return store.Consent(t.Context(), flow, l, bound, true) })
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
