@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	simulator, err := chatsim.New(config, time.Now)
+	simulator, err := chatsim.New(config, chatsim.Options{Now: time.Now})
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ const (
 type Config struct {
 	// URL is the simulator's own base URL, as browsers and the server reach it.
 	URL string `json:"url"`
+	// APIURL is its base URL as the server reaches it, where that is another.
+	APIURL string `json:"apiURL,omitempty"`
 	// Channels have unique names.
 	Channels []Channel `json:"channels"`
 	// RecordBodies keeps the bodies of requests, for tests.
@@ -85,6 +87,9 @@ func ReadConfig(r io.Reader) (Config, error) {
 func (c Config) validate() error {
 	if !absolute(c.URL) {
 		return fmt.Errorf("url %q: want an absolute http or https URL", c.URL)
+	}
+	if c.APIURL != "" && !absolute(c.APIURL) {
+		return fmt.Errorf("apiURL %q: want an absolute http or https URL", c.APIURL)
 	}
 	names := map[string]bool{}
 	for _, ch := range c.Channels {

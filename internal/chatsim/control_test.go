@@ -133,7 +133,7 @@ func TestConfigRefuses(t *testing.T) {
 		t.Run(tc.reason, func(t *testing.T) {
 			c, err := ReadConfig(strings.NewReader(strings.Replace(good, tc.old, tc.new, 1)))
 			if err == nil {
-				_, err = New(c, time.Now)
+				_, err = New(c, Options{Now: time.Now})
 			}
 			if err == nil {
 				t.Error("accepted")

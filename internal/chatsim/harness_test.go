@@ -75,7 +75,7 @@ func newWorld(t *testing.T) *world {
 	metaBot.Name, metaBot.AccessToken, metaBot.BotBonnie = "messenger-bot", "page-token-2", bot("bot-2")
 	simulator, err := New(Config{
 		URL: front.URL, RecordBodies: true, Channels: []Channel{line, lineBot, meta, metaBot},
-	}, time.Now)
+	}, Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ h2 { margin: 0; font-size: 1.1rem }
 {{range .}}<section><h2>{{.Name}}: {{.Kind}}{{if .BotBonnie}} behind BotBonnie{{end}}</h2>
 {{$channel := .Name}}{{range .People}}<form method="post" action="/sim/tap">
 <input type="hidden" name="channel" value="{{$channel}}"><input type="hidden" name="user" value="{{.ID}}">
-<img src="{{.Picture}}" alt="" width="40" height="40">
+<img src="/sim/pictures/{{.ID}}.png" alt="" width="40" height="40">
 <span>{{.Name}}<small>{{.ID}}</small><small>{{if .Linked}}linked{{else}}not linked{{end}}</small></span>
 <button name="button" value="login">Log in</button>{{if .Linked}}<button name="button" value="logout">Log out</button>{{end}}
 </form>{{else}}<p>Nobody yet.</p>{{end}}</section>{{end}}
@@ -44,20 +44,16 @@ h2 { margin: 0; font-size: 1.1rem }
 
 // chat shows who is in the chats.
 func (s *Simulator) chat(w http.ResponseWriter, _ *http.Request) {
-	type person struct {
-		UserState
-		Picture string
-	}
 	type room struct {
 		Channel
-		People []person
+		People []UserState
 	}
 	var rooms []room
 	s.mu.Lock()
 	for _, c := range s.channels {
 		r := room{Channel: c.Channel}
 		for _, u := range c.users {
-			r.People = append(r.People, person{u.state(), s.pictureURL(u)})
+			r.People = append(r.People, u.state())
 		}
 		rooms = append(rooms, r)
 	}
@@ -94,8 +90,9 @@ func (s *Simulator) tap(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
+// pictureURL is for the server, which fetches the picture itself.
 func (s *Simulator) pictureURL(u *user) string {
-	return s.config.URL + "/sim/pictures/" + url.PathEscape(u.ID) + ".png"
+	return s.config.APIURL + "/sim/pictures/" + url.PathEscape(u.ID) + ".png"
 }
 
 // picture draws a face of the user's own: mirrored squares, by his id.

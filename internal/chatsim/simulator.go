@@ -1,6 +1,7 @@
 package chatsim
 
 import (
+	"cmp"
 	"net/http"
 	"sync"
 	"time"
@@ -55,16 +56,26 @@ type user struct {
 	created, active time.Time
 }
 
-// New plays the configuration. clock is the real time; what the simulator goes by is offset from it by a switch.
-func New(config Config, clock func() time.Time) (*Simulator, error) {
+// Options are what the simulator works with.
+type Options struct {
+	// Now is the real time; what the simulator goes by is offset from it by a switch.
+	Now func() time.Time
+	// Transport sends webhooks; nil means the default one.
+	Transport http.RoundTripper
+}
+
+// New plays the configuration.
+func New(config Config, o Options) (*Simulator, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
+	config.APIURL = cmp.Or(config.APIURL, config.URL)
 	s := &Simulator{
 		config: config,
-		clock:  clock,
+		clock:  o.Now,
 		log:    &recorder{bodies: config.RecordBodies},
 		client: &http.Client{
+			Transport: o.Transport,
 			// What a platform is told is an answer, never another address.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
