@@ -17,7 +17,9 @@ import (
 func TestStatusSaysWhatTheServerSees(t *testing.T) {
 	w := newWorld(t)
 	w.untilReady(t)
-	w.untilStatus(t, "a discovered issuer", func(s adminapi.Status) bool { return s.Issuer.State == adminapi.IssuerDiscovered })
+	w.untilStatus(t, "a discovered issuer and counted links", func(s adminapi.Status) bool {
+		return s.Issuer.State == adminapi.IssuerDiscovered && s.Links != nil
+	})
 	got, err := w.status(t)
 	if err != nil {
 		t.Fatal(err)
@@ -32,6 +34,7 @@ func TestStatusSaysWhatTheServerSees(t *testing.T) {
 		},
 		Issuer:       adminapi.Issuer{State: adminapi.IssuerDiscovered},
 		Store:        adminapi.Store{State: adminapi.StoreOpen},
+		Links:        &adminapi.Links{},
 		Confirmation: &adminapi.Confirmation{},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

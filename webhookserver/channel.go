@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"channellink.dev/operator/webhookserver/authorize"
 	"channellink.dev/operator/webhookserver/config"
@@ -26,7 +27,8 @@ type channel struct {
 	siblings   *siblings  // nil without any
 	confirmer  *confirmer // nil without BotBonnie
 	poison     poison
-	routes     *http.ServeMux // below prefix
+	tally      atomic.Pointer[tally] // nil until it was counted
+	routes     *http.ServeMux        // below prefix
 }
 
 func newChannel(c config.Channel, files *secretfile.Watcher) (*channel, error) {

@@ -96,6 +96,10 @@ var (
 		"1 for the state in which the issuer is, 0 for the others.", []string{"channel", "state"}, nil)
 	issuerAgeDesc = prometheus.NewDesc("channellink_issuer_metadata_age_seconds",
 		"Age of the issuer's metadata in use; absent while there is none.", []string{"channel"}, nil)
+	linksDesc = prometheus.NewDesc("channellink_links",
+		"Links by state, counted once a minute; unconfirmed ones stay pending for two days.", []string{"channel", "state"}, nil)
+	openSessionsDesc = prometheus.NewDesc("channellink_login_sessions_open",
+		"Logins that are neither over nor expired, counted once a minute; at 50,000 no more are begun.", []string{"channel"}, nil)
 )
 
 var referenceStates = []adminapi.ReferenceState{
@@ -108,7 +112,7 @@ var issuerStates = []adminapi.IssuerState{
 
 // Describe implements prometheus.Collector.
 func (stateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{buildInfoDesc, readyDesc, storeUpDesc, referenceDesc, issuerDesc, issuerAgeDesc} {
+	for _, d := range []*prometheus.Desc{buildInfoDesc, readyDesc, storeUpDesc, referenceDesc, issuerDesc, issuerAgeDesc, linksDesc, openSessionsDesc} {
 		ch <- d
 	}
 }
@@ -135,6 +139,12 @@ func (c stateCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 		if age, ok := served.issuer.Age(s.now()); ok {
 			gauge(issuerAgeDesc, age.Seconds(), served.Name)
+		}
+		if counted := served.tally.Load(); counted != nil {
+			for state, n := range counted.links {
+				gauge(linksDesc, float64(n), served.Name, string(state))
+			}
+			gauge(openSessionsDesc, float64(counted.openSessions), served.Name)
 		}
 	}
 }

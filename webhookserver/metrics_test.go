@@ -13,6 +13,7 @@ import (
 func TestSeriesDoNotGrow(t *testing.T) {
 	w := newWorld(t)
 	w.untilReady(t)
+	w.untilStatus(t, "counted links", func(s adminapi.Status) bool { return s.Links != nil })
 	probe := func(round int) {
 		for _, base := range []string{w.Public, w.Ops, w.Admin} {
 			for _, host := range []string{visionHost, fmt.Sprintf("h%d.example", round)} {

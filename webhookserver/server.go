@@ -97,6 +97,7 @@ func (s *Server) background(ctx context.Context) {
 	all.Go(func() { s.store.run(ctx) })
 	all.Go(func() { s.followOperatorKeys(ctx) })
 	all.Go(func() { s.settle(ctx) })
+	all.Go(func() { s.upkeep(ctx) })
 	for _, ch := range s.channels {
 		all.Go(func() { ch.issuer.run(ctx) })
 		all.Go(func() { s.runHooks(ctx, ch) })
@@ -184,6 +185,7 @@ func (s *Server) status(ctx context.Context, c *channel) adminapi.Status {
 		References:   []adminapi.Reference{},
 		Issuer:       c.issuer.State(),
 		Store:        s.store.State(),
+		Links:        linksOf(c),
 		Confirmation: s.confirmation(ctx, c),
 	}
 	for _, r := range s.referencesOf(c) {
