@@ -48,7 +48,7 @@ func runTests(m *testing.M) int {
 	defer end()
 	started, stop := chromedp.NewContext(allocator)
 	defer stop()
-	chromium = started //nolint:fatcontext // all tests share the browser, and chromedp knows it by its context
+	chromium = started                            //nolint:fatcontext // all tests share the browser, and chromedp knows it by its context
 	if err := chromedp.Do(chromium); err != nil { // starts it
 		log.Print(err)
 		return 1
