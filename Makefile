@@ -88,7 +88,7 @@ generate: bin/controller-gen ## CRDs, RBAC, deep copies and apply configurations
 ##@ Test
 
 .PHONY: test
-test: lint verify test-unit test-api test-cluster ## everything below, in this order
+test: lint verify test-unit test-api test-browser test-cluster ## everything below, in this order
 
 .PHONY: lint
 lint: bin/golangci-lint ## golangci-lint in every module, and a proof that each import rule bites
@@ -119,11 +119,21 @@ test-api: assets ## tests against a real API server (build tag apiserver)
 	@$(call say,'tests against kube-apiserver and etcd')
 	@$(GOTEST) -tags apiserver $(call tagged,apiserver)
 
+.PHONY: test-browser screenshots
+test-browser: deps ## logins in Chromium, at a real OpenID provider (build tags oidc and browser)
+	@$(cluster) build
+	@$(call say,'logins at dex')
+	@$(GOTEST) -tags oidc $(call tagged,oidc)
+	@$(call say,'logins in Chromium on SQLite and on PostgreSQL')
+	@$(GOTEST) -tags browser $(call tagged,browser)
+screenshots: deps ## pictures of every page in dist/test/screenshots
+	@go test -count=1 -tags browser ./test/browser -run Screenshots
+
 .PHONY: test-cluster
 test-cluster: deploy ## tests on the real cluster (build tag cluster)
 	@hack/demo/dex
 	@$(call say,'tests on the cluster')
-	@KUBECONFIG=$(CURDIR)/.cluster/kubeconfig $(GOTEST) -count=1 -tags cluster $(call tagged,cluster)
+	@KUBECONFIG=$(CURDIR)/.cluster/kubeconfig KUBECTL=$(CURDIR)/.cluster/bin/kubectl $(GOTEST) -count=1 -tags cluster $(call tagged,cluster)
 
 .PHONY: bench
 bench: assets ## 500 ChannelLinks against API server and etcd, beside the floor
