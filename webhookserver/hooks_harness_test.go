@@ -138,8 +138,10 @@ func byMeta(body string) http.Header {
 	return http.Header{"X-Hub-Signature-256": {"sha256=" + hex.EncodeToString(mac(sha256.New, appSecret, body))}}
 }
 
-func byLINE(body string) http.Header {
-	return http.Header{"X-Line-Signature": {base64.StdEncoding.EncodeToString(mac(sha256.New, lineSecret, body))}}
+func byLINE(body string) http.Header { return signedByLINE(lineSecret, body) }
+
+func signedByLINE(secret, body string) http.Header {
+	return http.Header{"X-Line-Signature": {base64.StdEncoding.EncodeToString(mac(sha256.New, secret, body))}}
 }
 
 func byBotBonnie(body string) http.Header {
