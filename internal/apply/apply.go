@@ -152,18 +152,14 @@ func (a *Applier) Delete(ctx context.Context, object client.Object, owned Owned)
 
 // render turns the configuration into JSON's own types and adds the annotation with the hash of all that matters in it.
 func (a *Applier) render(config runtime.ApplyConfiguration, tolerated []Path) (*unstructured.Unstructured, string, error) {
-	data, err := json.Marshal(config)
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(config)
 	if err != nil {
 		return nil, "", fmt.Errorf("rendering %T: %w", config, err)
 	}
-	object := &unstructured.Unstructured{}
-	if err := json.Unmarshal(data, &object.Object); err != nil {
+	object := &unstructured.Unstructured{Object: fields}
+	data, err := json.Marshal(without(object, tolerated).Object)
+	if err != nil {
 		return nil, "", fmt.Errorf("rendering %T: %w", config, err)
-	}
-	if len(tolerated) > 0 {
-		if data, err = json.Marshal(without(object, tolerated)); err != nil {
-			return nil, "", fmt.Errorf("rendering %T: %w", config, err)
-		}
 	}
 	sum := sha256.Sum256(data)
 	hash := hex.EncodeToString(sum[:16])

@@ -3,7 +3,6 @@ package apply_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"testing"
 
@@ -31,13 +30,16 @@ func BenchmarkApplyUnchanged(b *testing.B) {
 				OIDC: v1alpha1.OIDC{IssuerURL: "https://sso.vision.example", ClientID: "chatbot"},
 			},
 		},
+		Operator:     desired.Operator{ServerImage: "channellink/webhookserver:dev", Namespace: "channellink-system"},
 		OperatorKeys: []byte(`{"keys":[]}`),
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, config := range []runtime.ApplyConfiguration{objects.ServiceAccount, objects.ConfigMap, objects.Deployment} {
-		b.Run(fmt.Sprintf("%T", config), func(b *testing.B) {
+	for name, config := range map[string]runtime.ApplyConfiguration{
+		"ServiceAccount": objects.ServiceAccount, "ConfigMap": objects.ConfigMap, "Deployment": objects.Deployment,
+	} {
+		b.Run(name, func(b *testing.B) {
 			cluster := &memory{}
 			applier := &apply.Applier{Client: cluster, Live: cluster, FieldOwner: "bench", HashAnnotation: "bench/hash"}
 			everything := func(metav1.Object) bool { return true }
