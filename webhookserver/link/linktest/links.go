@@ -37,7 +37,7 @@ func consentTo(t *testing.T, store link.Store, l link.Link, maxLinks int, active
 	if err := patiently(func() error { return store.PutSession(t.Context(), session) }); err != nil {
 		return err
 	}
-	return store.Consent(t.Context(), session.Flow, l, maxLinks, active)
+	return patiently(func() error { return store.Consent(t.Context(), session.Flow, l, maxLinks, active) })
 }
 
 // linkedEvent confirms the link of that ID after so many seconds.

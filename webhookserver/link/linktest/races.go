@@ -178,10 +178,16 @@ func testSweepRace(t *testing.T, open Open) {
 			return "", store.Sweep(t.Context(), moment, time.Hour)
 		}
 		code, userID := fmt.Sprint("code-", i), fmt.Sprint("U", i)
-		if err := consentTo(t, store, pending(code, userID, "sub-1"), 0, false); err != nil {
+		err := consentTo(t, store, pending(code, userID, "sub-1"), 0, false)
+		if err != nil {
 			return "", err
 		}
-		return store.Confirm(t.Context(), linkedEvent(code, userID, 5), moment)
+		var outcome link.Outcome
+		err = patiently(func() (err error) {
+			outcome, err = store.Confirm(t.Context(), linkedEvent(code, userID, 5), moment)
+			return err
+		})
+		return outcome, err
 	})
 	if got[link.Activated] != parallel-parallel/10 {
 		t.Errorf("outcomes %v", got)
