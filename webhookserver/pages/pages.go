@@ -34,9 +34,11 @@ type Document struct {
 // view is what the templates see.
 type view struct {
 	Lang, Title, Name, RequestID string
-	CSS                          template.CSS
-	Logo                         template.URL
-	W                            *words
+	// Gap stands between two sentences: nothing after the wide full stop of Chinese and Japanese.
+	Gap  string
+	CSS  template.CSS
+	Logo template.URL
+	W    *words
 	// Heading and Text are those of a message.
 	Heading, Text string
 	consentView
@@ -114,7 +116,11 @@ func (h Head) view() view {
 	if !ok {
 		w, lang = &english, "en"
 	}
-	return view{Lang: lang, Name: h.Look.Name, RequestID: h.RequestID, W: w, Logo: dataURL(h.Look.Logo)}
+	gap := " "
+	if base, _ := h.Language.Base(); ok && (base.String() == "zh" || base.String() == "ja") {
+		gap = ""
+	}
+	return view{Lang: lang, Gap: gap, Name: h.Look.Name, RequestID: h.RequestID, W: w, Logo: dataURL(h.Look.Logo)}
 }
 
 func (v view) label(claim string) string {
@@ -170,11 +176,11 @@ func platformName(platform string) string {
 	return platform
 }
 
-// initial stands for a picture; a chat user without a name gets a mark that reads the same everywhere.
+// initial stands for a picture; it is empty for a chat user without a name.
 func initial(name string) string {
 	r, _ := utf8.DecodeRuneInString(strings.ToUpper(strings.TrimSpace(name)))
 	if r == utf8.RuneError {
-		return "•"
+		return ""
 	}
 	return string(r)
 }
