@@ -32,6 +32,10 @@ func TestConsentForwarded(t *testing.T) {
 	if p := bob.press(t, consent, pages.ChoiceCancel); p.Location != "" || len(w.pending(t)) != 0 {
 		t.Errorf("after Cancel: to %q, %d links", p.Location, len(w.pending(t)))
 	}
+	w.advance(time.Minute)
+	if p := bob.press(t, consent, pages.ChoiceLink); p.Location != "" || len(w.pending(t)) != 0 {
+		t.Errorf("a press on Link after Cancel: to %q, %d links", p.Location, len(w.pending(t)))
+	}
 }
 
 // TestConsentElsewhere opens the consent page and presses its button in other browsers than the login's own.
