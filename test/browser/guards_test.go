@@ -24,6 +24,7 @@ func TestGuards(t *testing.T) {
 	t.Run("no form from elsewhere", func(t *testing.T) { takesNoForeignForm(t, w, routes[2]) })
 	t.Run("cookie", func(t *testing.T) { guardsItsCookie(t, w, routes[0]) })
 	t.Run("token expired", func(t *testing.T) { saysThatTheTokenExpired(t, w, routes[2]) })
+	t.Run("webhook", func(t *testing.T) { verifiesTheWebhook(t, w, routes[2]) })
 	t.Run("another browser", func(t *testing.T) { knowsItsBrowser(t, w, routes[0]) })
 }
 
@@ -184,6 +185,15 @@ func saysThatTheTokenExpired(t *testing.T, w *world, r route) {
 		t.Errorf("the person ends at %s", at)
 	}
 	w.notLinked(t, r, user)
+}
+
+// verifiesTheWebhook has Messenger ask whether the webhook is the app's.
+func verifiesTheWebhook(t *testing.T, w *world, r route) {
+	var said struct{ Verified bool }
+	w.control(t, http.MethodPost, "channels/"+r.name+"/verify", nil, &said)
+	if !said.Verified {
+		t.Error("Messenger would not take the webhook")
+	}
 }
 
 // C1: the question that one browser is asked cannot be answered in another.

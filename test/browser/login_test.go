@@ -24,6 +24,8 @@ var scenarios = []struct {
 }{
 	{"a person links", links},
 	{"BotBonnie keeps the code early and has no modules", linksEarly},
+	{"webhooks come three times", linksOnce},
+	{"a person links and logs out", logsOut},
 	{"a person cancels", cancels},
 	{"back and reload change nothing", goesBack},
 	{"two tabs", twoTabs},
@@ -32,7 +34,7 @@ var scenarios = []struct {
 	{"an attacker ends his token with a code of his own", ownCode},
 }
 
-// C2, C81: each of the four routes, from the button in the chat to the active link.
+// TestLogin tries C1, C2, C3, C13, C23, C30 and C38 on each of the four routes, from the button in the chat to the active link.
 func TestLogin(t *testing.T) {
 	for _, kind := range []storeKind{sqlite, postgres} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -189,6 +191,54 @@ func linksEarly(t *testing.T, w *world, r route) {
 	user := w.newUser(t, r, "Early Bird")
 	w.linkAs(t, r, user)
 	w.active(t, r, user)
+}
+
+// linksOnce has the platform send its event again and again (C38).
+func linksOnce(t *testing.T, w *world, r route) {
+	if r.botBonnie {
+		t.Skip("the platform's events are BotBonnie's on this route")
+	}
+	w.control(t, http.MethodPut, "channels/"+r.name+"/switches", chatsim.Switches{Duplicates: 2}, nil)
+	defer w.control(t, http.MethodPut, "channels/"+r.name+"/switches", chatsim.Switches{}, nil)
+	user := w.newUser(t, r, "Echo Tsai")
+	before, err := w.store.CountLinks(t.Context(), r.id())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.linkAs(t, r, user)
+	w.active(t, r, user)
+	after, err := w.store.CountLinks(t.Context(), r.id())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after[link.Active] != before[link.Active]+1 || after[link.Pending] != before[link.Pending] {
+		t.Errorf("links were %v and are %v", before, after)
+	}
+}
+
+// logsOut ends a link by the chat's own button, and links again.
+func logsOut(t *testing.T, w *world, r route) {
+	if r.kind == chatsim.LINE && !r.botBonnie {
+		t.Skip("LINE has no button for it")
+	}
+	user := w.newUser(t, r, "Finn Lai")
+	w.linkAs(t, r, user)
+	first := w.active(t, r, user)
+	w.control(t, http.MethodPost, "channels/"+r.name+"/users/"+user.ID+"/logout", nil, nil)
+	eventually(t, "the end of the link", func() error {
+		l, err := w.store.ActiveLink(t.Context(), r.id(), user.ID, time.Time{})
+		switch {
+		case errors.Is(err, link.ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		}
+		return fmt.Errorf("the link %s is active", l.ID)
+	})
+	w.linkAs(t, r, user)
+	if second := w.active(t, r, user); second.ID == first.ID {
+		t.Error("the link that ended is back")
+	}
 }
 
 // C30: Messenger is told, LINE has no way of being told; nothing is stored on either.
