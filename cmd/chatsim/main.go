@@ -1,4 +1,19 @@
-// Command chatsim plays LINE, Messenger and BotBonnie on one machine, for demos and tests.
+// Command chatsim plays LINE, Messenger and BotBonnie on one machine, for demos and tests. At / is a page where a person plays
+// the chat users; below /sim is the API that tests drive it with. It is configured by a file such as
+//
+//	{
+//	  "url": "http://chat.localhost:8090",
+//	  "channels": [{
+//	    "name": "hr", "kind": "line", "pageID": "507oftxz", "botUserID": "Ub000000000000000000000000000000f",
+//	    "secret": "channel-secret", "accessToken": "channel-access-token",
+//	    "botBonnie": {"botID": "bot-M-BOieOXZ", "apiToken": "api-token", "apiSecret": "api-secret"},
+//	    "server": "http://hr.localhost:8080", "users": [{"name": "Bonnie Chen"}]
+//	  }]
+//	}
+//
+// The ChannelLink's endpoints are then: line.endpoints.api and botBonnie.endpoints.api the url itself,
+// line.endpoints.accountLink below it /dialog/bot/accountLink, botBonnie.endpoints.redirect /account/link, and
+// messenger.graphEndpoint /v25.0 with the url's host among messenger.redirectHosts.
 package main
 
 import (
