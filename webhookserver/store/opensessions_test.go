@@ -45,6 +45,16 @@ func TestSQLiteMaxOpenSessions(t *testing.T) {
 	if n, err := s.OpenSessions(t.Context(), "LINE/1", now); err != nil || n > limit || int(n) != admitted {
 		t.Fatalf("%d sessions open, %d admitted, %v; want at most %d", n, admitted, err, limit)
 	}
+	// Callers that were refused together may leave room for some.
+	for i := 0; ; i++ {
+		err := put("LINE/1", fmt.Sprint("after-", i), now)
+		if errors.Is(err, link.ErrTooManySessions) {
+			break
+		}
+		if err != nil || i == limit {
+			t.Fatalf("session %d after the flood: %v, want the bound of %d to be reached", i, err, limit)
+		}
+	}
 	for _, tc := range []struct {
 		reason  string
 		channel link.ChannelID
