@@ -16,8 +16,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// crdTimeout bounds the wait for the API server to begin or to cease to serve a kind, which takes about 1 s.
-const crdTimeout = time.Minute
+// crdTimeout bounds the wait for the API server to begin or to cease to serve a kind. It takes about 1 s; but a removal
+// that meets the API server busy is tried again with growing pauses, and then takes a minute and more.
+const crdTimeout = 3 * time.Minute
 
 // InstallCRDs installs the CustomResourceDefinitions of these files or folders, waits until their kinds are served, and
 // returns a function that removes them again and waits until they are gone. The test's end calls it in any case; more
