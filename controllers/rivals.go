@@ -27,7 +27,7 @@ func (r *ChannelLinkReconciler) claim(ctx context.Context, link *v1alpha1.Channe
 	defer r.grants.deciding.Unlock()
 
 	mine := wanted(link)
-	claimants, err := r.claimants(ctx, mine)
+	claimants, err := r.claimants(ctx, link)
 	if err != nil {
 		return err
 	}
@@ -49,28 +49,46 @@ func (r *ChannelLinkReconciler) claim(ctx context.Context, link *v1alpha1.Channe
 	return refusal
 }
 
-// claimants finds every ChannelLink that wants or holds something on the same page or host, by UID. The list may hold the
-// one that asks. Its ChannelLinks are the cache's own: they must not be changed.
-func (r *ChannelLinkReconciler) claimants(ctx context.Context, c claim) (map[types.UID]claimant, error) {
+// claimants finds the one that asks and every ChannelLink that wants or holds what collides with its wish, by UID. Others
+// never make it yield. A company may have all its channels on one host, so those that do not collide are left out before
+// anything is looked up about them. The ChannelLinks are the cache's own: they must not be changed.
+func (r *ChannelLinkReconciler) claimants(ctx context.Context, asking *v1alpha1.ChannelLink) (map[types.UID]claimant, error) {
 	found := map[types.UID]claimant{}
-	for _, match := range []client.MatchingFields{{indexPage: c.page}, {indexHost: c.host}} {
+	if err := r.addClaimant(ctx, found, asking); err != nil {
+		return nil, err
+	}
+	wish := wanted(asking)
+	harmless := func(c claim, namespace string) bool {
+		return wish.collision(c, namespace == asking.Namespace, r.SharedHosts) == ""
+	}
+	for _, match := range []client.MatchingFields{{indexPage: wish.page}, {indexHost: wish.host}} {
 		var links v1alpha1.ChannelLinkList
 		if err := r.Client.List(ctx, &links, match, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("listing ChannelLinks: %w", err)
 		}
 		for i := range links.Items {
-			if err := r.addClaimant(ctx, found, &links.Items[i]); err != nil {
+			link := &links.Items[i]
+			// What it was granted is what it wants; what it holds beside that is found with the Services.
+			if harmless(wanted(link), link.Namespace) {
+				continue
+			}
+			if err := r.addClaimant(ctx, found, link); err != nil {
 				return nil, err
 			}
 		}
 	}
 	// One that wants to go elsewhere still stands where its Service says.
 	var services corev1.ServiceList
-	if err := r.Client.List(ctx, &services, client.MatchingFields{indexHost: c.host}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Client.List(ctx, &services, client.MatchingFields{indexHost: wish.host}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing Services: %w", err)
 	}
 	for i := range services.Items {
-		owner, err := ownerOf(ctx, r.Client, &services.Items[i])
+		service := &services.Items[i]
+		// No page here: all that serve the same page want it, because it cannot change.
+		if harmless(claimOf("", "", service.Annotations[names.AnnotationPublicURL]), service.Namespace) {
+			continue
+		}
+		owner, err := ownerOf(ctx, r.Client, service)
 		if err != nil {
 			return nil, err
 		}
