@@ -1,0 +1,37 @@
+//go:build bench
+
+package bench
+
+import (
+	"flag"
+	"time"
+)
+
+var (
+	count    = flag.Int("channellinks", 500, "how many ChannelLinks to make, at most 10000")
+	creators = flag.Int("creators", 20, "how many clients make them at once")
+	rounds   = flag.Int("rounds", 3, "how often floor and operator are measured in turn; the medians count")
+	oneHost  = flag.Bool("one-host", false, "give all public URLs one host and a path each")
+	large    = flag.Bool("large", false, "also measure the operator's memory with 10000 ChannelLinks (some minutes)")
+	program  = flag.String("operator", "", "operator to measure, instead of cmd/manager of this tree (another release, one with a profiler)")
+	keep     = flag.String("logs", "", "folder to keep the programs' logs in")
+)
+
+// patience bounds every wait. On an idle machine each is over within seconds.
+const patience = 10 * time.Minute
+
+// The gates of docs/performance.md.
+const (
+	maxTimeRatio     = 1.5
+	maxOthers        = 0.1              // of the machine, above which a missed time is not judged
+	maxCPUPerWrite   = time.Millisecond // 4 ms for the four writes of the reference
+	maxResident      = 80 << 20
+	maxResidentLarge = 500 << 20
+	maxStatusWrites  = 2
+
+	maxServerResident = 25 << 20
+	maxServerReady    = time.Second
+)
+
+// largeCount is the number of ChannelLinks behind maxResidentLarge.
+const largeCount = 10_000
