@@ -19,15 +19,15 @@ const ticksPerSecond = 100
 
 func ticks(t *testing.T, fields []string) time.Duration {
 	t.Helper()
-	var sum time.Duration
+	var sum int64
 	for _, field := range fields {
 		n, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
 			t.Fatalf("parse a time of /proc: %v", err)
 		}
-		sum += time.Duration(n)
+		sum += n
 	}
-	return sum * time.Second / ticksPerSecond
+	return time.Duration(sum) * (time.Second / ticksPerSecond)
 }
 
 // stat is what /proc tells of one process: its parent, and the processor time that it has used in user and kernel mode.

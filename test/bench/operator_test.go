@@ -178,18 +178,18 @@ func TestOperatorAtScale(t *testing.T) {
 	}
 	bin := compile(t, "channellink.dev/operator/cmd/manager", "channellink.dev/operator/test/bench/floor")
 	floor := operator{name: "floor", program: filepath.Join(bin, "floor")}
-	real := operator{name: "operator", program: filepath.Join(bin, "manager"), args: []string{
+	ours := operator{name: "operator", program: filepath.Join(bin, "manager"), args: []string{
 		"--namespace=" + namespace, "--health-probe-bind-address=0",
 	}}
 	if *program != "" {
-		real.program = *program
+		ours.program = *program
 	}
 
 	runs := map[string][]run{}
 	for round := range *rounds {
-		order := []operator{floor, real}
+		order := []operator{floor, ours}
 		if round%2 == 1 {
-			order = []operator{real, floor} // whoever comes second may find the machine warmer, or busier
+			order = []operator{ours, floor} // whoever comes second may find the machine warmer, or busier
 		}
 		for _, op := range order {
 			name := fmt.Sprintf("round %d, %s", round+1, op.name)
@@ -198,9 +198,9 @@ func TestOperatorAtScale(t *testing.T) {
 			}
 		}
 	}
-	report(t, runs[floor.name], runs[real.name])
+	report(t, runs[floor.name], runs[ours.name])
 
 	if *large {
-		t.Run("large", func(t *testing.T) { reportLarge(t, measure(t, real, largeCount, false)) })
+		t.Run("large", func(t *testing.T) { reportLarge(t, measure(t, ours, largeCount, false)) })
 	}
 }

@@ -44,19 +44,19 @@ func (b *table) gate(name string, ok bool, want string) string {
 	return want + "  FAIL"
 }
 
-func report(t *testing.T, floors, reals []run) {
+func report(t *testing.T, floors, ours []run) {
 	n := time.Duration(*count)
 	table := newTable(t, fmt.Sprintf("%d ChannelLinks made by %d clients, %d children each; median (least to most) of %d rounds",
 		*count, *creators, children, *rounds))
 	table.row("", "floor", "operator", "ratio", "gate")
-	line := func(name string, of func(run) time.Duration, gate func(floor, real time.Duration) string) {
-		a, b := spread(floors, of), spread(reals, of)
+	line := func(name string, of func(run) time.Duration, gate func(floor, ours time.Duration) string) {
+		a, b := spread(floors, of), spread(ours, of)
 		table.row(name, a, b, fmt.Sprintf("%.2f", float64(b.median)/float64(a.median)), gate(a.median, b.median))
 	}
 	none := func(time.Duration, time.Duration) string { return "" }
 	// Neighbours stretch times and, on shared cores, processor time too. What is missed beside them says nothing.
 	quiet := func(name string, ok bool, want string) string {
-		if !ok && max(most(floors), most(reals)) > maxOthers {
+		if !ok && max(most(floors), most(ours)) > maxOthers {
 			return want + "  not judged: the machine was busy"
 		}
 		return table.gate(name, ok, want)
@@ -65,14 +65,14 @@ func report(t *testing.T, floors, reals []run) {
 	line("time until all is written", func(r run) time.Duration { return r.took }, func(a, b time.Duration) string {
 		return quiet("time", float64(b) <= maxTimeRatio*float64(a), fmt.Sprintf("ratio ≤ %v", maxTimeRatio))
 	})
-	table.row("  share of the machine that others used", others(floors), others(reals))
+	table.row("  share of the machine that others used", others(floors), others(ours))
 	line("CPU of API server and etcd each", func(r run) time.Duration { return r.serverCPU / n }, none)
 	line("CPU each", func(r run) time.Duration { return r.cpu / n }, none)
 	line("CPU a write", func(r run) time.Duration { return r.cpu / time.Duration(r.requests.writes()) }, func(_, b time.Duration) string {
 		return quiet("CPU", b <= maxCPUPerWrite, fmt.Sprintf("≤ %v (4 ms for 4)", maxCPUPerWrite))
 	})
-	resident := func(of func(run) int64) (floor, real string, most int64) {
-		a, b := most64(floors, of), most64(reals, of)
+	resident := func(of func(run) int64) (string, string, int64) {
+		a, b := most64(floors, of), most64(ours, of)
 		return megabytes(a), megabytes(b), b
 	}
 	a, b, largest := resident(func(r run) int64 { return r.resident })
@@ -83,7 +83,7 @@ func report(t *testing.T, floors, reals []run) {
 
 	// Counts do not vary with the machine: the worst round counts.
 	counts := func(name string, of func(run) int, gate func(most int) string) {
-		a, b := worst(floors, of), worst(reals, of)
+		a, b := worst(floors, of), worst(ours, of)
 		table.row(name, each(a), each(b), "", gate(b))
 	}
 	exactly := func(name string, want int) func(int) string {
@@ -93,7 +93,7 @@ func report(t *testing.T, floors, reals []run) {
 		return table.gate("children", most == children**count, fmt.Sprint("= ", children))
 	})
 	counts("status writes each", func(r run) int { return r.requests.status }, func(int) string {
-		worst := worst(reals, func(r run) int { return r.requests.mostStatus })
+		worst := worst(ours, func(r run) int { return r.requests.mostStatus })
 		return table.gate("status writes", worst >= 1 && worst <= maxStatusWrites, fmt.Sprintf("1 or %d for every one", maxStatusWrites))
 	})
 	counts("writes that change nothing", func(r run) int { return r.requests.repeated }, exactly("writes that change nothing", 0))
@@ -103,12 +103,12 @@ func report(t *testing.T, floors, reals []run) {
 	counts("reconciles each", func(r run) int { return r.reconciles }, func(int) string { return "" })
 
 	table.row("started again with all there")
-	table.row("  writes", "", worst(reals, func(r run) int { return r.restart.requests.writes() }), "",
-		exactly("writes on restart", 0)(worst(reals, func(r run) int { return r.restart.requests.writes() })))
-	table.row("  reads of one object past the cache", "", worst(reals, func(r run) int { return r.restart.requests.live }), "",
-		exactly("reads on restart", 0)(worst(reals, func(r run) int { return r.restart.requests.live })))
-	table.row("  time until it is at rest", "", spread(reals, func(r run) time.Duration { return r.restart.took }))
-	table.row("  CPU, with the start", "", spread(reals, func(r run) time.Duration { return r.restart.cpu }))
+	table.row("  writes", "", worst(ours, func(r run) int { return r.restart.requests.writes() }), "",
+		exactly("writes on restart", 0)(worst(ours, func(r run) int { return r.restart.requests.writes() })))
+	table.row("  reads of one object past the cache", "", worst(ours, func(r run) int { return r.restart.requests.live }), "",
+		exactly("reads on restart", 0)(worst(ours, func(r run) int { return r.restart.requests.live })))
+	table.row("  time until it is at rest", "", spread(ours, func(r run) time.Duration { return r.restart.took }))
+	table.row("  CPU, with the start", "", spread(ours, func(r run) time.Duration { return r.restart.cpu }))
 	_, b, largest = resident(func(r run) int64 { return r.restart.resident })
 	table.row("  resident (most)", "", b, "", table.gate("memory on restart", *count > 500 || largest <= maxResident, "≤ "+megabytes(maxResident)))
 	table.print()
