@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,9 +63,7 @@ type Applier struct {
 	// HashAnnotation is the annotation that keeps the hash of what was applied.
 	HashAnnotation string
 
-	// made are the objects that were made and not yet seen in the cache, by objectKey. An object that goes before the
-	// cache has shown it leaves its name here, and costs one read more if it is ever made again.
-	made sync.Map
+	made recent
 }
 
 // Owned tells whether an object that exists is the caller's, so that it may be changed or deleted.
@@ -85,9 +82,6 @@ func (a *Applier) Apply(ctx context.Context, config runtime.ApplyConfiguration, 
 	}
 
 	cached, err := a.cached(ctx, want)
-	if err == nil {
-		a.made.Delete(keyOfObject(want))
-	}
 	switch {
 	case err == nil && !owned(cached):
 		return Unchanged, foreign(want, cached)
@@ -101,7 +95,7 @@ func (a *Applier) Apply(ctx context.Context, config runtime.ApplyConfiguration, 
 		return Unchanged, fmt.Errorf("reading %s %q: %w", want.GetKind(), want.GetName(), err)
 	}
 
-	if apierrors.IsNotFound(err) && !a.madeLately(want) {
+	if apierrors.IsNotFound(err) && !a.made.has(keyOfObject(want)) {
 		// Most likely there is none, so it is made without a look, and without harm if there is one after all.
 		if err := a.create(ctx, want); !apierrors.IsConflict(err) {
 			return Created, err
@@ -251,25 +245,9 @@ func (a *Applier) create(ctx context.Context, want *unstructured.Unstructured) e
 	err := a.write(ctx, want)
 	want.SetResourceVersion("")
 	if err == nil {
-		a.made.Store(key, true)
+		a.made.add(key)
 	}
 	return err
-}
-
-// madeLately tells whether this process made the object and the cache has not shown it since.
-func (a *Applier) madeLately(want *unstructured.Unstructured) bool {
-	_, ok := a.made.Load(keyOfObject(want))
-	return ok
-}
-
-// objectKey tells objects apart.
-type objectKey struct {
-	kind schema.GroupKind
-	name types.NamespacedName
-}
-
-func keyOfObject(want *unstructured.Unstructured) objectKey {
-	return objectKey{want.GroupVersionKind().GroupKind(), client.ObjectKeyFromObject(want)}
 }
 
 func foreign(want *unstructured.Unstructured, found metav1.Object) error {

@@ -191,6 +191,25 @@ func TestApply(t *testing.T) {
 	}
 }
 
+// A second pass before the cache shows what the first one made looks past it, and sends no write that would be refused.
+func TestApplyBehindTheCache(t *testing.T) {
+	c := newCluster(t, nil, nil)
+	attempts := 0
+	applier := c.applier()
+	applier.Client = interceptor.NewClient(applier.Client.(client.WithWatch), interceptor.Funcs{
+		Apply: func(ctx context.Context, next client.WithWatch, object runtime.ApplyConfiguration, options ...client.ApplyOption) error {
+			attempts++
+			return next.Apply(ctx, object, options...)
+		},
+	})
+	for i, want := range []apply.Outcome{apply.Created, apply.Unchanged} {
+		got, err := applier.Apply(t.Context(), wanted("1"), ours)
+		if err != nil || got != want || attempts != 1 || c.reads != i {
+			t.Errorf("pass %d: %s, %v, after %d writes and %d reads; want %s after 1 and %d", i+1, got, err, attempts, c.reads, want, i)
+		}
+	}
+}
+
 func listOf(object *corev1.ConfigMap) []client.Object {
 	if object == nil {
 		return nil

@@ -1,0 +1,51 @@
+package apply
+
+import (
+	"sync"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// recentObjects is how many objects recent remembers. The cache shows an object some milliseconds after it was made, in
+// which few others are made; one that is forgotten too soon costs a refused write.
+const recentObjects = 1024
+
+// recent remembers the objects that were made last, which the cache may not show yet.
+type recent struct {
+	mu   sync.Mutex
+	keys map[objectKey]struct{}
+	// ring holds the same keys; next is the oldest, or free.
+	ring [recentObjects]objectKey
+	next int
+}
+
+// objectKey tells objects apart.
+type objectKey struct {
+	kind schema.GroupKind
+	name types.NamespacedName
+}
+
+func keyOfObject(object *unstructured.Unstructured) objectKey {
+	return objectKey{object.GroupVersionKind().GroupKind(), client.ObjectKeyFromObject(object)}
+}
+
+func (r *recent) add(key objectKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.keys == nil {
+		r.keys = make(map[objectKey]struct{}, recentObjects)
+	}
+	delete(r.keys, r.ring[r.next])
+	r.keys[key], r.ring[r.next] = struct{}{}, key
+	r.next = (r.next + 1) % recentObjects
+}
+
+func (r *recent) has(key objectKey) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.keys[key]
+	return ok
+}
