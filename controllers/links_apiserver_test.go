@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	dto "github.com/prometheus/client_model/go"
@@ -83,6 +84,12 @@ func eventually(t *testing.T, link *v1alpha1.ChannelLink, want condition) metav1
 // ready rolls out whatever Deployment the ChannelLink has, until it is ready and nothing is left to do.
 func (o *operator) ready(t *testing.T, link *v1alpha1.ChannelLink) {
 	t.Helper()
+	o.readyWithin(t, link, patience)
+}
+
+// readyWithin is ready with another patience than the tests' own.
+func (o *operator) readyWithin(t *testing.T, link *v1alpha1.ChannelLink, patience time.Duration) {
+	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) {
 		g.Expect(o.tryRollOut(t.Context(), link)).To(Succeed())
 		g.Expect(env.Client.Get(t.Context(), client.ObjectKeyFromObject(link), link)).To(Succeed())
@@ -95,7 +102,7 @@ func (o *operator) ready(t *testing.T, link *v1alpha1.ChannelLink) {
 			g.Expect(condition{is.Type, is.Status, is.Reason}).To(Equal(want), is.Message)
 			g.Expect(is.ObservedGeneration).To(Equal(link.Generation))
 		}
-	}).Should(Succeed())
+	}).WithTimeout(patience).Should(Succeed())
 }
 
 // work is what the process's metrics say of the ChannelLink controller: passes that have ended, and what is under way or

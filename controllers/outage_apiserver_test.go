@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
@@ -141,7 +142,8 @@ func TestTheOperatorCatchesUpAfterAnOutage(t *testing.T) {
 	wire.set(false)
 
 	for _, link := range []*v1alpha1.ChannelLink{edited, created, heir, broken} {
-		o.ready(t, link)
+		// A watch that broke off is begun anew after up to 30 s, each kind's by itself (client-go's reflector).
+		o.readyWithin(t, link, 2*time.Minute)
 	}
 	if err := env.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "broken"}, &corev1.Service{}); err != nil {
 		t.Error(err)
