@@ -47,6 +47,13 @@ func policy(network config.Network) outbound.Policy {
 	return outbound.Policy{AllowLocal: network.AllowLocal, AllowHTTPLocalhost: network.AllowLocal, DenyPrivate: network.DenyPrivate}
 }
 
+// backendPolicy is the policy for the company's own backends (services, webhook.forwardTo), which are often in the cluster.
+func backendPolicy(network config.Network) outbound.Policy {
+	p := policy(network)
+	p.AllowHTTPCluster = true
+	return p
+}
+
 // of returns the way for one channel. Its calls wait for a token as long as their context lets them.
 func (p *platformCalls) of(c *channel) func(*http.Request) (*outbound.Response, error) {
 	return func(req *http.Request) (*outbound.Response, error) {

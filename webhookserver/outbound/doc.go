@@ -4,8 +4,9 @@
 // Whoever may edit a ChannelLink chooses hosts that the server will call, so
 // every call is judged three times:
 //
-//   - the URL, before anything is looked up ([Policy.CheckURL]): https only, no
-//     user information, no host that is a number in disguise;
+//   - the URL, before anything is looked up ([Policy.CheckURL]): https, but for hosts
+//     that the policy names, no user information, no host that is a number in
+//     disguise;
 //   - the address that is really dialled, in the socket's control hook, so that
 //     a second DNS answer cannot differ from the one that was judged;
 //   - the answer: no redirect is followed, at most 1 MiB is read, and the whole

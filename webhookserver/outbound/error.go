@@ -19,7 +19,7 @@ type Reason string
 // The reasons of failed calls.
 const (
 	InvalidURL     Reason = "InvalidURL"     // not a URL that a server can be called by
-	SchemeRefused  Reason = "SchemeRefused"  // neither https nor http on localhost with the flag
+	SchemeRefused  Reason = "SchemeRefused"  // neither https nor http to a host that the policy allows it for
 	AddressRefused Reason = "AddressRefused" // the policy refuses the host or its address
 	DNSFailed      Reason = "DNSFailed"      // the name has no address
 	ConnectFailed  Reason = "ConnectFailed"  // no TCP connection

@@ -245,6 +245,63 @@ func TestCheckURL(t *testing.T) {
 	}
 }
 
+// C49, C52: what plain http to the cluster's own Services opens, and what stays shut.
+func TestHTTPInCluster(t *testing.T) {
+	backends := Policy{AllowHTTPCluster: true}
+	cases := []struct {
+		reason string
+		policy Policy
+		url    string
+		want   Reason
+	}{
+		{"a Service", backends, "http://hr.vision.svc/leave?from=chat", ""},
+		{"on a port", backends, "http://hr.vision.svc:8080/", ""},
+		{"with the cluster's domain", backends, "http://hr.vision.svc.cluster.local/", ""},
+		{"with a domain of several labels, absolute", backends, "http://hr.vision.svc.k8s.vision.example./", ""},
+		{"in capitals", backends, "http://HR.vision.SVC/", ""},
+		{"one pod of a headless Service", backends, "http://hr-0.hr.vision.svc/", ""},
+		{"https is never worse", backends, "https://hr.vision.svc/", ""},
+		{"other calls have no such way", Policy{}, "http://hr.vision.svc/", SchemeRefused},
+		{"nor has localhost by this field", backends, "http://localhost/", SchemeRefused},
+		{"nor does localhost's field open it", Policy{AllowLocal: true, AllowHTTPLocalhost: true}, "http://hr.vision.svc/", SchemeRefused},
+		{"a short name may be anybody's", backends, "http://hr/", SchemeRefused},
+		{"without svc it may be a host of the company", backends, "http://hr.vision/", SchemeRefused},
+		{"svc is no namespace's suffix", backends, "http://hr.visionsvc/", SchemeRefused},
+		{"a Service has a namespace", backends, "http://hr.svc/", SchemeRefused},
+		{"nor does a host of that name", backends, "http://svc/", SchemeRefused},
+		{"a host outside", backends, "http://hr.vision.example/", SchemeRefused},
+		{"an address has no name", backends, "http://10.0.0.7/", SchemeRefused},
+		{"metadata by number", backends, "http://169.254.169.254/", SchemeRefused},
+		{"the API server", backends, "http://kubernetes.default.svc/", AddressRefused},
+		{"the API server in full", backends, "http://kubernetes.default.svc.cluster.local:443/", AddressRefused},
+		{"other schemes", backends, "gopher://hr.vision.svc/", SchemeRefused},
+	}
+	for _, tc := range cases {
+		t.Run(tc.reason, func(t *testing.T) {
+			_, err := tc.policy.CheckURL(tc.url)
+			if got := ReasonOf(err); got != tc.want {
+				t.Errorf("CheckURL(%q) = %v, want reason %q", tc.url, err, tc.want)
+			}
+		})
+	}
+}
+
+// C49: a Service can be named for any address (ExternalName, an Endpoints object by hand): the address is judged, not the
+// name.
+func TestServiceOfForbiddenAddress(t *testing.T) {
+	client := New(Options{Policy: Policy{AllowHTTPCluster: true}, Resolver: outboundtest.Hosts(map[string]string{
+		"metadata.vision.svc": "169.254.169.254",
+		"local.vision.svc":    "127.0.0.1",
+		"node.vision.svc":     "fe80::1",
+	})})
+	t.Cleanup(client.CloseIdleConnections)
+	for _, host := range []string{"metadata", "local", "node"} {
+		if _, err := client.Get(t.Context(), "http://"+host+".vision.svc/"); !errors.Is(err, AddressRefused) {
+			t.Errorf("%s: got %v, want %s", host, err, AddressRefused)
+		}
+	}
+}
+
 // C50: the address that is dialled is judged, so a name whose second answer is
 // another one gains nothing.
 func TestRebinding(t *testing.T) {

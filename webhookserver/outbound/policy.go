@@ -3,6 +3,7 @@ package outbound
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,9 +15,13 @@ type Policy struct {
 	// AllowLocal opens loopback and link-local addresses, and the names under
 	// localhost. Metadata services stay refused.
 	AllowLocal bool
-	// AllowHTTPLocalhost accepts http for localhost and *.localhost. All other
-	// hosts need https.
+	// AllowHTTPLocalhost accepts http for localhost and *.localhost.
 	AllowHTTPLocalhost bool
+	// AllowHTTPCluster accepts http for Services of the cluster by their whole name:
+	// SERVICE.NAMESPACE.svc, with or without the cluster's domain. It is for calls
+	// to a company's own backends, where plain http is usual, and never for an
+	// issuer or a chat platform. Hosts that neither field names need https.
+	AllowHTTPCluster bool
 	// DenyPrivate refuses private, carrier-grade NAT and unique local addresses,
 	// which are open by default because company issuers live there.
 	DenyPrivate bool
@@ -59,6 +64,7 @@ func (p Policy) check(u *url.URL) error {
 	switch {
 	case u.Scheme == "https":
 	case u.Scheme == "http" && p.AllowHTTPLocalhost && isLocalhost(host):
+	case u.Scheme == "http" && p.AllowHTTPCluster && isService(host):
 	default:
 		return fail(SchemeRefused)
 	}
@@ -137,6 +143,15 @@ func endsInNumber(host string) bool {
 
 func isLocalhost(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// isService reports whether host has the form of a Service's whole name, or of a pod's
+// below it. What follows "svc" is the cluster's domain, which nobody tells a pod for
+// certain. The form is no promise of an address in the cluster: that is judged when it
+// is dialled, as for every host.
+func isService(host string) bool {
+	labels := strings.Split(host, ".")
+	return slices.Index(labels, "svc") >= 2
 }
 
 // isAPIServer reports whether host is a name of the cluster's API server. Its
