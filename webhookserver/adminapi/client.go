@@ -17,6 +17,10 @@ import (
 const (
 	// StatusTimeout is the whole exchange. A status is answered from memory.
 	StatusTimeout = 5 * time.Second
+	// UnlinkWork is how long the server works on one attempt at an unlinking.
+	UnlinkWork = 15 * time.Second
+	// UnlinkTimeout is the whole exchange: the server's work, and time to write down and answer what came of it.
+	UnlinkTimeout = UnlinkWork + 5*time.Second
 
 	maxAnswer       = 1 << 20  // bytes of body; a status has about 4 KiB
 	maxAnswerHeader = 16 << 10 // bytes of header
@@ -80,6 +84,30 @@ func (c *Client) Status(ctx context.Context, t Target, s *Signer) (Status, error
 	return status.known(), nil
 }
 
+// Unlink asks for one attempt at the unlinking of that id, for which [IsUnlinkID] has to hold. The error is one of
+// ErrUnreachable, ErrRefused and ErrGarbage, or of the signer. After ErrUnreachable nobody knows how far the server came: the
+// next attempt goes on there.
+func (c *Client) Unlink(ctx context.Context, t Target, s *Signer, id string, u Unlink) (UnlinkResult, error) {
+	if !IsUnlinkID(id) {
+		return UnlinkResult{}, fmt.Errorf("asking for an unlinking: %w: its id cannot stand in a path", ErrUnreachable)
+	}
+	body, err := json.Marshal(u)
+	if err != nil {
+		return UnlinkResult{}, fmt.Errorf("asking for an unlinking: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, UnlinkTimeout)
+	defer cancel()
+	answer, err := c.call(ctx, t, s, http.MethodPut, UnlinksPath+id, body)
+	if err != nil {
+		return UnlinkResult{}, fmt.Errorf("asking for an unlinking: %w", err)
+	}
+	var result UnlinkResult
+	if err := json.Unmarshal(answer, &result); err != nil {
+		return UnlinkResult{}, fmt.Errorf("asking for an unlinking: %w", ErrGarbage) // err quotes the answer
+	}
+	return result.known(u.Epoch, c.now()), nil
+}
+
 // call sends one signed request and returns the body of an answer with status 200.
 func (c *Client) call(ctx context.Context, t Target, s *Signer, method, path string, body []byte) ([]byte, error) {
 	base, err := url.Parse(t.BaseURL)
@@ -96,6 +124,9 @@ func (c *Client) call(ctx context.Context, t Target, s *Signer, method, path str
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 
 	resp, err := c.http.Do(req)
 	if err != nil {
