@@ -68,12 +68,13 @@ type ConfigMapKeyReference struct {
 type URL string
 
 // BackendURL is an absolute http or https URL of a service of the company itself, often inside the cluster, where
-// plain http is usual.
+// plain http is usual. Plain http passes for Services by their whole name, and for localhost and *.localhost.
 //
 // +kubebuilder:validation:MinLength=8
 // +kubebuilder:validation:MaxLength=1024
 // +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && size(url(self).getHostname()) > 0",message="must be an absolute http or https URL such as http://hr.vision.svc/leave"
 // +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('#') && !self.contains(' ') && !self.contains('\\\\')",message="must carry no user information (@), fragment (#), space or backslash"
+// +kubebuilder:validation:XValidation:rule="!isURL(self) || url(self).getScheme() != 'http' || self.matches('^http://(([-a-z0-9]+[.])*localhost|([-a-z0-9]+[.]){2,}svc([.][-a-z0-9]+)*)([:/?].*)?$')",message="must use https, or name a Service in full, such as http://hr.vision.svc/leave (plain http is for SERVICE.NAMESPACE.svc, localhost and *.localhost only)"
 type BackendURL string
 
 // HostName is a DNS name in lower case, without scheme, port or path.

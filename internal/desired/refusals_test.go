@@ -107,6 +107,30 @@ func TestURLsThatAreRefused(t *testing.T) {
 			},
 		},
 		{
+			name:   "http to a Service",
+			reason: "the company's backends are in the cluster",
+			change: func(in *desired.Input) {
+				in.Link.Spec.Webhook = &v1alpha1.Webhook{ForwardTo: "http://bot.vision.svc/webhook"}
+				in.Link.Spec.Services = []v1alpha1.Service{{Name: "leave", URL: "http://hr.vision.svc/leave"}}
+			},
+		},
+		{
+			name:   "http bot on localhost",
+			reason: "in a pod that is the pod itself: for demos",
+			change: func(in *desired.Input) {
+				in.Link.Spec.Webhook = &v1alpha1.Webhook{ForwardTo: "http://bot.localhost/webhook"}
+			},
+			want: &desired.URLError{Reason: desired.ErrInsecureURL, Field: "webhook.forwardTo", Host: "bot.localhost", Local: true},
+		},
+		{
+			name:   "http service on localhost",
+			reason: "each service is judged",
+			change: func(in *desired.Input) {
+				in.Link.Spec.Services = []v1alpha1.Service{{Name: "leave", URL: "http://hr.vision.svc/"}, {Name: "pay", URL: "http://localhost:8080/"}}
+			},
+			want: &desired.URLError{Reason: desired.ErrInsecureURL, Field: "services[pay].url", Host: "localhost:8080", Local: true},
+		},
+		{
 			name:   "http elsewhere",
 			reason: "the flag is for this machine only, whatever the schema let through",
 			change: func(in *desired.Input) {

@@ -37,6 +37,8 @@ type field struct {
 	url  v1alpha1.URL
 	// platformHost is the chat platform's own host; empty where any host may stand.
 	platformHost string
+	// backend of the company itself: the schema lets plain http pass for Services of the cluster.
+	backend bool
 }
 
 // Public hosts of the chat platforms.
@@ -52,7 +54,7 @@ const (
 func judgedFields(spec *v1alpha1.ChannelLinkSpec) []field {
 	botBonnie := orEmpty(orEmpty(spec.BotBonnie).Endpoints)
 	line := orEmpty(orEmpty(spec.LINE).Endpoints)
-	return []field{
+	fields := []field{
 		{name: "publicURL", url: spec.PublicURL},
 		{name: "oidc.issuerURL", url: spec.OIDC.IssuerURL},
 		{name: "botBonnie.endpoints.api", url: botBonnie.API, platformHost: hostBotBonnieAPI},
@@ -60,7 +62,12 @@ func judgedFields(spec *v1alpha1.ChannelLinkSpec) []field {
 		{name: "messenger.graphEndpoint", url: orEmpty(spec.Messenger).GraphEndpoint, platformHost: hostGraph},
 		{name: "line.endpoints.api", url: line.API, platformHost: hostLINEAPI},
 		{name: "line.endpoints.accountLink", url: line.AccountLink, platformHost: hostLINEAccess},
+		{name: "webhook.forwardTo", url: v1alpha1.URL(orEmpty(spec.Webhook).ForwardTo), backend: true},
 	}
+	for _, service := range spec.Services {
+		fields = append(fields, field{name: "services[" + service.Name + "].url", url: v1alpha1.URL(service.URL), backend: true})
+	}
+	return fields
 }
 
 // checkURLs refuses plain http and endpoints that are not the platforms' own, unless the operator's flags allow them.
@@ -74,8 +81,10 @@ func checkURLs(in Input) error {
 		if err != nil {
 			return fmt.Errorf("spec.%s: %w", f.name, err)
 		}
-		if u.Scheme != "https" && !(isLocalName(u.Hostname()) && in.Operator.Network.AllowLocal) {
-			return &URLError{Reason: ErrInsecureURL, Field: f.name, Host: u.Host, Local: isLocalName(u.Hostname())}
+		local := isLocalName(u.Hostname())
+		allowed := local && in.Operator.Network.AllowLocal || !local && f.backend
+		if u.Scheme != "https" && !allowed {
+			return &URLError{Reason: ErrInsecureURL, Field: f.name, Host: u.Host, Local: local}
 		}
 		if f.platformHost != "" && !isHost(u, f.platformHost) && !slices.ContainsFunc(in.Operator.AllowEndpointHosts, allows(u)) {
 			return &URLError{Reason: ErrEndpointNotAllowed, Field: f.name, Host: u.Host}

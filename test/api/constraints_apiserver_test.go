@@ -195,12 +195,13 @@ func violations(t *testing.T, p place) []violation {
 
 // sharedRules holds, for each rule of a type that several fields share, a value that it refuses.
 var sharedRules = map[string]any{
-	"must be an absolute URL such as https://sso.vision.example":                                                                           "/not/absolute",
-	"must be an absolute http or https URL such as http://hr.vision.svc/leave":                                                             "/not/absolute",
-	"must carry no user information (@), fragment (#), space or backslash":                                                                 "https://user@vision.example",
-	"must use https (plain http is for localhost and *.localhost only)":                                                                    "http://vision.example",
-	"a label's key must be a name of at most 63 letters, digits, '-', '_' and '.', with or without a DNS name and a slash before it":       map[string]any{"a/b/c": "d"},
-	"an annotation's key must be a name of at most 63 letters, digits, '-', '_' and '.', with or without a DNS name and a slash before it": map[string]any{"a/b/c": "d"},
+	"must be an absolute URL such as https://sso.vision.example":                                                                                              "/not/absolute",
+	"must be an absolute http or https URL such as http://hr.vision.svc/leave":                                                                                "/not/absolute",
+	"must carry no user information (@), fragment (#), space or backslash":                                                                                    "https://user@vision.example",
+	"must use https, or name a Service in full, such as http://hr.vision.svc/leave (plain http is for SERVICE.NAMESPACE.svc, localhost and *.localhost only)": "http://vision.example",
+	"must use https (plain http is for localhost and *.localhost only)":                                                                                       "http://vision.example",
+	"a label's key must be a name of at most 63 letters, digits, '-', '_' and '.', with or without a DNS name and a slash before it":                          map[string]any{"a/b/c": "d"},
+	"an annotation's key must be a name of at most 63 letters, digits, '-', '_' and '.', with or without a DNS name and a slash before it":                    map[string]any{"a/b/c": "d"},
 }
 
 // unlike returns a value that the pattern refuses and the lengths allow.
