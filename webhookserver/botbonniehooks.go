@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"channellink.dev/operator/webhookserver/botbonnie"
@@ -99,24 +100,25 @@ func botBonniePlatform(c *channel) botbonnie.Platform {
 // asked now instead of a little later.
 func (s *Server) linked(ctx context.Context, store link.Store, c *channel, call botbonnie.Call) (botbonnie.Message, error) {
 	words := wordsFor(c, call.Locale)
-	waiting, err := c.confirmer.waitsFor(ctx, call.UserID)
+	waiting, err := c.confirmer.waitingOf(ctx, call.UserID)
 	if err != nil {
 		return botbonnie.Message{}, err
 	}
-	if waiting {
+	if len(waiting) > 0 {
 		look, cancel := context.WithTimeout(ctx, moduleLook)
 		c.confirmer.lookNow(look)
 		cancel()
-		if waiting, err = c.confirmer.waitsFor(ctx, call.UserID); err != nil {
+		if waiting, err = c.confirmer.waitingOf(ctx, call.UserID); err != nil {
 			return botbonnie.Message{}, err
 		}
 	}
+	pending := slices.ContainsFunc(waiting, func(l link.Link) bool { return l.State == link.Pending })
 	found, err := store.ActiveLink(ctx, c.id, call.UserID, c.oldestLink(s.now()))
 	none := errors.Is(err, link.ErrNotFound)
 	switch {
 	case err != nil && !none:
 		return botbonnie.Message{}, err
-	case waiting:
+	case pending:
 		return botbonnie.Text(words.wait), nil
 	case none:
 		return botbonnie.Text(words.startAgain, c.loginButtons(words)...), nil

@@ -3,6 +3,7 @@ package webhookserver
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"channellink.dev/operator/webhookserver/botbonnie"
@@ -18,22 +19,23 @@ const (
 	slowestLook = time.Minute
 	// lookPatience bounds one look-up, with all its pages.
 	lookPatience = 15 * time.Second
-	// lookForPending is how often the store is asked for pending links that nobody here has heard of: those of a server
-	// that ended before they were confirmed.
-	lookForPending = 30 * time.Second
-	// maxLooked bounds the pending links that one look-up serves.
+	// lookForWaiting is how often the store is asked for links that nobody here has heard of: those of a server that ended
+	// before they were confirmed.
+	lookForWaiting = 30 * time.Second
+	// maxLooked bounds the links that one look-up serves.
 	maxLooked = 1000
 )
 
-// pendingStore is what the confirmer needs of the store.
-type pendingStore interface {
-	PendingLinks(ctx context.Context, channel link.ChannelID, now time.Time, limit int) ([]link.Link, error)
+// waitingStore is what the confirmer needs of the store.
+type waitingStore interface {
+	UnconfirmedLinks(ctx context.Context, channel link.ChannelID, now time.Time, limit int) ([]link.Link, error)
 	Confirm(ctx context.Context, c link.Confirmation, now time.Time) (link.Outcome, error)
 }
 
 // confirmer confirms the links of a channel behind BotBonnie, which gets the platform's event in our place. It keeps the
 // code that the login carried as the user's extId: so the record of the user, read at BotBonnie itself, is the proof that
-// the browser which gave consent was that user's. One look-up serves every link that waits.
+// the browser which gave consent was that user's. One look-up serves every link that waits, those included that a login
+// alone has activated: they count already, as unconfirmed.
 //
 // Replicas need no leader: confirming twice is confirming once, and each one asks for its own logins above all.
 type confirmer struct {
@@ -41,7 +43,7 @@ type confirmer struct {
 	pageID    string
 	platform  botbonnie.Platform
 	customers func(ctx context.Context, since time.Time, fn func(botbonnie.Customer) bool) error
-	store     func() (pendingStore, error)
+	store     func() (waitingStore, error)
 	now       func() time.Time
 	log       *slog.Logger
 	// observe counts look-ups by result and confirmations by outcome.
@@ -62,7 +64,7 @@ func (s *Server) newConfirmer(c *channel) *confirmer {
 		pageID:    c.PageID,
 		platform:  botBonniePlatform(c),
 		customers: s.botBonnieAPI(c).Customers,
-		store:     func() (pendingStore, error) { return s.store.Store() },
+		store:     func() (waitingStore, error) { return s.store.Store() },
 		now:       s.now,
 		log:       s.log,
 		observe: func(what, result string) {
@@ -107,7 +109,7 @@ func (c *confirmer) lookNow(ctx context.Context) {
 // run looks whenever it is time, until ctx is done.
 func (c *confirmer) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		pause := lookForPending
+		pause := lookForWaiting
 		if at, ok := c.nextLook(ctx); ok {
 			pause = at.Sub(c.now())
 			if pause <= 0 {
@@ -149,13 +151,13 @@ func (c *confirmer) lookFor(ctx context.Context, waiting ...chan struct{}) {
 
 // nextLook is when the first of the links that wait is due; false if none waits.
 func (c *confirmer) nextLook(ctx context.Context) (time.Time, bool) {
-	pending, err := c.pending(ctx)
-	if err != nil || len(pending) == 0 {
+	waiting, err := c.waiting(ctx)
+	if err != nil || len(waiting) == 0 {
 		return time.Time{}, false
 	}
-	next := dueAfter(pending[0].ConsentAt, c.last)
-	for _, p := range pending[1:] {
-		if at := dueAfter(p.ConsentAt, c.last); at.Before(next) {
+	next := dueAfter(waiting[0].ConsentAt, c.last)
+	for _, l := range waiting[1:] {
+		if at := dueAfter(l.ConsentAt, c.last); at.Before(next) {
 			next = at
 		}
 	}
@@ -178,23 +180,18 @@ func dueAfter(consent, last time.Time) time.Time {
 	return at
 }
 
-// waitsFor reports whether a link of the user waits for its confirmation.
-func (c *confirmer) waitsFor(ctx context.Context, userID string) (bool, error) {
-	pending, err := c.pending(ctx)
-	for _, p := range pending {
-		if p.UserID == userID {
-			return true, nil
-		}
-	}
-	return false, err
+// waitingOf are the links of one user that wait for their confirmation.
+func (c *confirmer) waitingOf(ctx context.Context, userID string) ([]link.Link, error) {
+	waiting, err := c.waiting(ctx)
+	return slices.DeleteFunc(waiting, func(l link.Link) bool { return l.UserID != userID }), err
 }
 
-func (c *confirmer) pending(ctx context.Context) ([]link.Link, error) {
+func (c *confirmer) waiting(ctx context.Context) ([]link.Link, error) {
 	store, err := c.store()
 	if err != nil {
 		return nil, err
 	}
-	return store.PendingLinks(ctx, c.channel, c.now(), maxLooked)
+	return store.UnconfirmedLinks(ctx, c.channel, c.now(), maxLooked)
 }
 
 // lookUp reads the records of the users who did something since the oldest login that waits, and confirms what they
@@ -203,12 +200,12 @@ func (c *confirmer) lookUp(ctx context.Context) {
 	c.last = c.now()
 	ctx, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
-	pending, err := c.pending(ctx)
-	if err == nil && len(pending) == 0 {
+	waiting, err := c.waiting(ctx)
+	if err == nil && len(waiting) == 0 {
 		return
 	}
 	if err == nil {
-		err = c.match(ctx, pending, c.last)
+		err = c.match(ctx, waiting, c.last)
 	}
 	result := "ok"
 	if err != nil {
@@ -220,19 +217,19 @@ func (c *confirmer) lookUp(ctx context.Context) {
 	c.observe("lookup", result)
 }
 
-// match confirms each pending link whose code is the extId of the very user it is for, and touches no other: a code that
+// match confirms each link that waits whose code is the extId of the very user it is for, and touches no other: a code that
 // stands with another user proves nothing about this one.
-func (c *confirmer) match(ctx context.Context, pending []link.Link, at time.Time) error {
+func (c *confirmer) match(ctx context.Context, waiting []link.Link, at time.Time) error {
 	type claim struct {
 		user string
 		code link.CodeHash
 	}
-	open := make(map[claim]bool, len(pending))
+	open := make(map[claim]bool, len(waiting))
 	since := at
-	for _, p := range pending {
-		open[claim{p.UserID, p.CodeHash}] = true
-		if p.LoginAt.Before(since) {
-			since = p.LoginAt
+	for _, l := range waiting {
+		open[claim{l.UserID, l.CodeHash}] = true
+		if l.LoginAt.Before(since) {
+			since = l.LoginAt
 		}
 	}
 	store, err := c.store()

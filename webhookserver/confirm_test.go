@@ -63,7 +63,7 @@ func (f *fakeBotBonnie) Customers(ctx context.Context, since time.Time, fn func(
 	return down
 }
 
-func (f *fakeBotBonnie) PendingLinks(_ context.Context, _ link.ChannelID, now time.Time, _ int) ([]link.Link, error) {
+func (f *fakeBotBonnie) UnconfirmedLinks(_ context.Context, _ link.ChannelID, now time.Time, _ int) ([]link.Link, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var open []link.Link
@@ -99,7 +99,7 @@ func (f *fakeBotBonnie) wait(user, code string, at time.Time) {
 func (f *fakeBotBonnie) confirmer() *confirmer {
 	return startConfirmer(confirmer{
 		channel: link.NewChannelID("LINE", "507oftxz"), pageID: "507oftxz", platform: botbonnie.LINE,
-		customers: f.Customers, store: func() (pendingStore, error) { return f, nil },
+		customers: f.Customers, store: func() (waitingStore, error) { return f, nil },
 		now: time.Now, log: slog.New(slog.DiscardHandler), observe: func(string, string) {},
 	})
 }

@@ -25,13 +25,14 @@ func (s *Server) confirmation(ctx context.Context, c *channel) *adminapi.Confirm
 		since = last
 	}
 	// Those whose window closed since then, or is open still.
-	pending, err := store.PendingLinks(ctx, c.id, since, maxLooked)
+	waiting, err := store.UnconfirmedLinks(ctx, c.id, since, maxLooked)
 	if err != nil {
 		return nil
 	}
 	told := &adminapi.Confirmation{Ever: ever}
-	for _, p := range pending {
-		if p.ExpiresAt.After(since) && p.ExpiresAt.Add(link.EventSkew).Before(now) {
+	for _, l := range waiting {
+		// What the login alone activates needs no confirmation: its owner has chosen so.
+		if l.State == link.Pending && l.ExpiresAt.After(since) && l.ExpiresAt.Add(link.EventSkew).Before(now) {
 			told.Unconfirmed = true
 		}
 	}

@@ -255,6 +255,9 @@ func TestIssuerSaysNo(t *testing.T) {
 			if strings.Contains(p.Body, "EVIL") || strings.Contains(w.logs.String(), "EVIL") {
 				t.Errorf("the issuer's words are repeated:\n%s\n%s", p.Body, w.logs)
 			}
+			if open, err := w.Store.OpenSessions(t.Context(), w.options.ID, w.now()); err != nil || open != 0 {
+				t.Errorf("%d logins are open, %v; this one is over", open, err)
+			}
 			if links := w.pending(t); len(links) != 0 || len(w.Issuer.TokenRequests()) != 0 {
 				t.Errorf("there are %d links and %d token requests, want none", len(links), len(w.Issuer.TokenRequests()))
 			}

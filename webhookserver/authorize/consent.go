@@ -60,6 +60,7 @@ func (l *Logins) link(ctx context.Context, v *visit) (answer, error) {
 		Identity:      s.Identity,
 		State:         link.Pending,
 		CodeHash:      link.HashCode(code),
+		StableCode:    rules.StableCode,
 		PlatformToken: s.PlatformToken,
 		LoginAt:       s.StartedAt,
 		ConsentAt:     v.now,

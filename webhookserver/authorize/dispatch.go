@@ -91,9 +91,21 @@ func (l *Logins) dispatch(w http.ResponseWriter, r *http.Request, prove func(con
 		a, err = l.take(r.Context(), asked, v)
 	}
 	if err != nil {
+		l.abandon(r.Context(), v)
 		a = l.displayed(w, r, v, err)
 	}
 	l.finish(w, r, asked, v, a)
+}
+
+// abandon ends a login whose answer from the issuer was no good: its state is spent, so nothing can come of it any more.
+func (l *Logins) abandon(ctx context.Context, v *visit) {
+	if v == nil || v.session == nil || v.session.Step != link.Exchanging {
+		return
+	}
+	// It matters also when the browser is gone. A store that is down leaves the session to its own end.
+	if err := l.end(context.WithoutCancel(ctx), v); err != nil {
+		l.log.DebugContext(ctx, "a failed login stays open until it expires", "flow", v.session.Flow, "error", err)
+	}
 }
 
 func (l *Logins) take(ctx context.Context, asked ask, v *visit) (answer, error) {

@@ -6,12 +6,13 @@
 //
 //	            GET /authorize            GET /callback              GET /callback
 //	(none) ──────────────────► Started ──────────────► Exchanging ──────────────► Identified
-//	            begin                     the state is taken         identify         │
-//	                                                                                  │ GET /consent: ask, any number of times
-//	                              ┌──────────────┬────────────────────────────────────┤ POST /consent: one press
-//	                              ▼ link         ▼ cancel                             ▼ not you
-//	                            Done           Done                       Done, and begin anew at the issuer
-//	                       303 platform     303 platform or our page         303 issuer, with prompt
+//	            begin                     the state is taken  │      identify         │
+//	                                                          │                       │ GET /consent: ask, any number of times
+//	                   ┌──────────────────────────────────────┤         ┌─────────────┤ POST /consent: one press
+//	                   ▼ error or a bad answer                ▼ no      ▼ cancel      ├──────────────┐
+//	                 Done                                   Done      Done            ▼ link         ▼ not you
+//	             page of ours                         303 platform or our page      Done           Done, and begin anew at the issuer
+//	                                                                             303 platform      303 issuer, with prompt
 //
 // One dispatcher (dispatch.go) finds out who asks and how far the login has come, takes the step that the table there names,
 // and writes the answer. A step never calls a step: it returns where the browser goes, and the browser asks for the next.

@@ -74,9 +74,11 @@ func (l *Logins) askPlatform(ctx context.Context, s *link.Session) error {
 	return nil
 }
 
-// declined ends a login whose person said no at the issuer.
-func (l *Logins) declined(_ context.Context, v *visit) (answer, error) {
-	return l.canceled(v), nil
+// declined ends a login whose person said no at the issuer. That holds also when the store cannot be told.
+func (l *Logins) declined(ctx context.Context, v *visit) (answer, error) {
+	a := l.canceled(v)
+	a.cause = l.end(ctx, v)
+	return a, nil
 }
 
 // canceled is the platform's own way of saying no, or our page.

@@ -70,9 +70,9 @@ type LinkStore interface {
 	// LinkByCode returns the link of that code in any state, or [ErrNotFound]. Of several (linking.code: Stable) an active
 	// one comes first, then the one of the newest consent.
 	LinkByCode(ctx context.Context, channel ChannelID, code CodeHash) (Link, error)
-	// PendingLinks returns the channel's pending links whose window is open at now ([EventSkew] included), oldest first, at
-	// most limit.
-	PendingLinks(ctx context.Context, channel ChannelID, now time.Time, limit int) ([]Link, error)
+	// UnconfirmedLinks returns the channel's links that a confirmation may still come for, pending ones and those that the
+	// login alone activated: their window is open at now ([EventSkew] included). Oldest first, at most limit.
+	UnconfirmedLinks(ctx context.Context, channel ChannelID, now time.Time, limit int) ([]Link, error)
 	// CountLinks counts the channel's links by state.
 	CountLinks(ctx context.Context, channel ChannelID) (map[State]int64, error)
 	// Links calls fn with every active link of the channel in the order of UserID, from after on, until fn returns an

@@ -61,6 +61,8 @@ type Link struct {
 	// Confirmed is false on a link that the login alone activated (linking.confirmation: AfterRedirect).
 	Confirmed bool
 	CodeHash  CodeHash
+	// StableCode: the code is a pseudonym (linking.code: Stable) that others may know. It is no credential.
+	StableCode bool
 	// PlatformToken is the hash of the linkToken or account_linking_token that the login spent; empty without one.
 	PlatformToken string
 	// LoginAt is when the login session was opened, ConsentAt when consent was given, ExpiresAt the end of the pending

@@ -91,7 +91,8 @@ type SessionStore interface {
 	// and holds again when it is confirmed. With active set the link is stored Active and not Confirmed, unless that
 	// would replace an active link of another identity, or the user has unlinked later: then it is stored Pending.
 	Consent(ctx context.Context, flow string, l Link, maxLinks int, active bool) error
-	// Refuse moves the session from Identified to Done without a link. The platform's token stays unspent.
+	// Refuse moves the session from Exchanging or Identified to Done without a link. The platform's token stays unspent.
+	// Before Exchanging it is [ErrNotFound].
 	Refuse(ctx context.Context, channel ChannelID, flow string) error
 	// OpenSessions counts the channel's sessions that are neither done nor expired.
 	OpenSessions(ctx context.Context, channel ChannelID, now time.Time) (int64, error)

@@ -11,6 +11,7 @@ type Store interface {
 	IssuerStore
 	SessionStore
 	LinkStore
+	IssuedStore
 	// Ping reports whether the store can serve: nil or [ErrUnavailable].
 	Ping(ctx context.Context) error
 	Close() error

@@ -10,17 +10,17 @@ import (
 
 // linkColumns are in the order of [scanLink] and [linkValues].
 const linkColumns = `channel, id, user_id, issuer, subject, account, state, confirmed, code_hash, platform_token,
-	login_at, consent_at, expires_at, linked_at, max_links`
+	login_at, consent_at, expires_at, linked_at, max_links, stable_code`
 
 const insertLink = `INSERT INTO links (` + linkColumns + `, expiry_told)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, FALSE)`
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, FALSE)`
 
 // linkValues are the parameters of insertLink.
 func linkValues(l link.Link, maxLinks int) []any {
 	return []any{
 		l.Channel, l.ID, l.UserID, l.Identity.Issuer, l.Identity.Subject, l.Identity.Account, l.State, l.Confirmed,
 		l.CodeHash[:], l.PlatformToken,
-		microsOrZero(l.LoginAt), microsOrZero(l.ConsentAt), microsOrZero(l.ExpiresAt), microsOrZero(l.LinkedAt), maxLinks,
+		microsOrZero(l.LoginAt), microsOrZero(l.ConsentAt), microsOrZero(l.ExpiresAt), microsOrZero(l.LinkedAt), maxLinks, l.StableCode,
 	}
 }
 
@@ -35,7 +35,7 @@ func scanLink(r scanner) (storedLink, error) {
 	var code []byte
 	var login, consent, expires, linked int64
 	err := r.Scan(&l.Channel, &l.ID, &l.UserID, &l.Identity.Issuer, &l.Identity.Subject, &l.Identity.Account,
-		&l.State, &l.Confirmed, &code, &l.PlatformToken, &login, &consent, &expires, &linked, &l.maxLinks)
+		&l.State, &l.Confirmed, &code, &l.PlatformToken, &login, &consent, &expires, &linked, &l.maxLinks, &l.StableCode)
 	copy(l.CodeHash[:], code)
 	l.LoginAt, l.ConsentAt = fromMicrosOrZero(login), fromMicrosOrZero(consent)
 	l.ExpiresAt, l.LinkedAt = fromMicrosOrZero(expires), fromMicrosOrZero(linked)

@@ -34,9 +34,9 @@ func (s *Store) oneLink(ctx context.Context, op, where string, args ...any) (lin
 	return l.Link, nil
 }
 
-// PendingLinks implements [link.LinkStore].
-func (s *Store) PendingLinks(ctx context.Context, channel link.ChannelID, now time.Time, limit int) ([]link.Link, error) {
-	return s.manyLinks(ctx, "read pending links", `channel = $1 AND state = 'pending' AND expires_at >= $2
+// UnconfirmedLinks implements [link.LinkStore].
+func (s *Store) UnconfirmedLinks(ctx context.Context, channel link.ChannelID, now time.Time, limit int) ([]link.Link, error) {
+	return s.manyLinks(ctx, "read unconfirmed links", `channel = $1 AND state IN ('pending', 'active') AND NOT confirmed AND expires_at >= $2
 		ORDER BY consent_at, id LIMIT $3`, channel, micros(now.Add(-link.EventSkew)), limit)
 }
 
@@ -60,7 +60,7 @@ func (s *Store) CountLinks(ctx context.Context, channel link.ChannelID) (map[lin
 	defer cancel()
 	var pending, active, unlinking int64
 	err := s.read.QueryRowContext(ctx, `SELECT
-		(SELECT COUNT(*) FROM links WHERE channel = $1 AND state = 'pending'),
+		(SELECT COUNT(*) FROM links WHERE channel = $1 AND state = 'pending' AND NOT confirmed),
 		(SELECT COUNT(*) FROM links WHERE channel = $1 AND state = 'active'),
 		(SELECT COUNT(*) FROM links WHERE channel = $1 AND state = 'unlinking')`, channel,
 	).Scan(&pending, &active, &unlinking)

@@ -16,8 +16,8 @@ import (
 // later are migrations that newer servers might bring: one that adds, one that
 // takes away what schema 1 needs.
 var later = map[string]string{
-	"00003_expand.sql":   "-- +goose Up\nALTER TABLE server_keys ADD COLUMN note TEXT;\n",
-	"00004_contract.sql": "-- +goose Up\nALTER TABLE server_keys DROP COLUMN note;\nUPDATE schema_compat SET min_reader = 4;\n",
+	"90001_expand.sql":   "-- +goose Up\nALTER TABLE server_keys ADD COLUMN note TEXT;\n",
+	"90002_contract.sql": "-- +goose Up\nALTER TABLE server_keys DROP COLUMN note;\nUPDATE schema_compat SET min_reader = 90002;\n",
 }
 
 // newer returns the backend of a server whose newest migration is the given one.
@@ -50,7 +50,7 @@ func testDownLevelStart(t *testing.T, b backend, db *sql.DB, open func() (*Store
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 
-	if err := migrate(t.Context(), db, newer(t, b, "00003_expand.sql"), log); err != nil {
+	if err := migrate(t.Context(), db, newer(t, b, "90001_expand.sql"), log); err != nil {
 		t.Fatal(err)
 	}
 	s, err := open()
@@ -64,17 +64,17 @@ func testDownLevelStart(t *testing.T, b backend, db *sql.DB, open func() (*Store
 		t.Fatal(err)
 	}
 
-	if err := migrate(t.Context(), db, newer(t, b, "00004_contract.sql"), log); err != nil {
+	if err := migrate(t.Context(), db, newer(t, b, "90002_contract.sql"), log); err != nil {
 		t.Fatal(err)
 	}
 	_, err = open()
 	if !errors.Is(err, SchemaTooNew) {
 		t.Fatalf("on a contracted schema: got %v, want %s", err, SchemaTooNew)
 	}
-	if text := err.Error(); !strings.Contains(text, "needs a server of schema 4 or newer, this one has 2") {
+	if text := err.Error(); !strings.Contains(text, "needs a server of schema 90002 or newer") {
 		t.Errorf("the error does not say which server is needed: %s", text)
 	}
-	if err := migrate(t.Context(), db, newer(t, b, "00004_contract.sql"), log); err != nil {
+	if err := migrate(t.Context(), db, newer(t, b, "90002_contract.sql"), log); err != nil {
 		t.Errorf("the newer server after the refused start: %v", err)
 	}
 }
@@ -103,13 +103,13 @@ func TestSQLiteMigrationFails(t *testing.T) {
 	}
 	s := openSQLite(t, databasePath(t))
 	broken := newer(t, b, "")
-	broken.migrations.(fstest.MapFS)["00003_broken.sql"] = &fstest.MapFile{
+	broken.migrations.(fstest.MapFS)["90001_broken.sql"] = &fstest.MapFile{
 		Data: []byte("-- +goose Up\nALTER TABLE server_keys ADD COLUMN note TEXT;\nALTER TABLE nowhere ADD COLUMN x TEXT;\n"),
 	}
 	if err := migrate(t.Context(), s.write, broken, s.log); !errors.Is(err, MigrationFailed) {
 		t.Fatalf("got %v, want %s", err, MigrationFailed)
 	}
-	if err := migrate(t.Context(), s.write, newer(t, b, "00003_expand.sql"), s.log); err != nil {
+	if err := migrate(t.Context(), s.write, newer(t, b, "90001_expand.sql"), s.log); err != nil {
 		t.Errorf("a good one afterwards: %v", err)
 	}
 }

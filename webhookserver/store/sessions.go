@@ -90,7 +90,7 @@ func (s *Store) Session(ctx context.Context, channel link.ChannelID, flow string
 func (s *Store) Refuse(ctx context.Context, channel link.ChannelID, flow string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	n, err := affected(s.write.ExecContext(ctx, finishSession, link.Done, channel, flow, link.Identified, 0, []byte{}))
+	n, err := affected(s.write.ExecContext(ctx, refuseSession, link.Done, channel, flow, link.Exchanging, link.Identified, []byte{}))
 	if err != nil {
 		return s.fail("refuse consent", err)
 	}
@@ -111,9 +111,13 @@ func (s *Store) OpenSessions(ctx context.Context, channel link.ChannelID, now ti
 	return n, s.fail("count sessions", err)
 }
 
-// finishSession ends a session; what was confidential in it goes.
-const finishSession = `UPDATE sessions SET step = $1, secrets = $6, sealed_with = ''
-	WHERE channel = $2 AND flow = $3 AND step = $4 AND expires_at >= $5`
+// finishSession and refuseSession end a session; what was confidential in it goes.
+const (
+	finishSession = `UPDATE sessions SET step = $1, secrets = $6, sealed_with = ''
+		WHERE channel = $2 AND flow = $3 AND step = $4 AND expires_at >= $5`
+	refuseSession = `UPDATE sessions SET step = $1, secrets = $6, sealed_with = ''
+		WHERE channel = $2 AND flow = $3 AND step IN ($4, $5)`
+)
 
 // findSession is for [Store.whyNot].
 const findSession = `SELECT step, expires_at FROM sessions WHERE channel = $1 AND flow = $2`

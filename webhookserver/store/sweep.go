@@ -21,10 +21,11 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, auditRetention time.Du
 		before                int64
 	}{
 		{"sessions", "channel, flow", "expires_at < $1", before(link.SessionKept)},
-		{"links", "channel, id", "state = 'pending' AND expires_at < $1", before(link.PendingKept)},
+		{"links", "channel, id", "state = 'pending' AND NOT confirmed AND expires_at < $1", before(link.PendingKept)},
 		{"used_events", "channel, event_hash", "used_at < $1", before(link.EventsKept)},
 		{"chat_users", "channel, user_hash", "unlinked_at < $1", before(link.EventsKept)},
 		{"spent_tokens", "channel, token_hash", "spent_at < $1", before(link.TokensKept)},
+		{"issued_tokens", "channel, token_hash", "expires_at < $1", before(link.SessionKept)},
 		{"audit", "id", "at < $1", before(auditRetention)},
 	} {
 		// The condition is asked twice: a row that was picked may have changed since, as a link that is confirmed late.

@@ -68,7 +68,7 @@ func testStableCode(t *testing.T, open Open) {
 	code := link.HashCode("pseudonym")
 	stable := func(id, userID string, after time.Duration) {
 		l := pending(id, userID, "sub-1")
-		l.CodeHash, l.ConsentAt = code, moment.Add(after)
+		l.CodeHash, l.StableCode, l.ConsentAt = code, true, moment.Add(after)
 		putPending(t, store, l)
 	}
 	event := func(userID string, second int) link.Confirmation {
@@ -84,8 +84,8 @@ func testStableCode(t *testing.T, open Open) {
 	confirm(t, store, event("U2", 7), link.Activated)
 	wantActive(t, store, "U2", "b")
 	stable("c", "U1", 8*time.Second)
-	if l, err := store.LinkByCode(t.Context(), vision, code); err != nil || l.State != link.Active {
-		t.Errorf("by code: %+v, %v; an active link comes first", l, err)
+	if l, err := store.LinkByCode(t.Context(), vision, code); err != nil || l.State != link.Active || !l.StableCode {
+		t.Errorf("by code: %+v, %v; an active link comes first, and is known to have a stable code", l, err)
 	}
 	refusal := refusedEvent("pseudonym", 9)
 	refusal.UserID = "U1"
@@ -106,7 +106,7 @@ func testPendingAndExpired(t *testing.T, open Open) {
 		putPending(t, store, l)
 	}
 	ids := func(after time.Duration, limit int) []string {
-		links, err := store.PendingLinks(t.Context(), vision, moment.Add(after), limit)
+		links, err := store.UnconfirmedLinks(t.Context(), vision, moment.Add(after), limit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,6 +143,27 @@ func testPendingAndExpired(t *testing.T, open Open) {
 		}
 	}
 	confirm(t, store, linkedEvent("b", "U1", 5), link.Activated) // C44: an event of that time still counts
+
+	if err := consentTo(t, store, pending("by login", "U2", "sub-2"), 0, true); err != nil {
+		t.Fatal(err)
+	}
+	wantActive(t, store, "U2", "by login")
+	for _, tc := range []struct {
+		reason string
+		after  time.Duration
+		want   []string
+	}{
+		{"what the login alone activated may be confirmed still", 3 * time.Minute, []string{"by login", "a"}},
+		{"within its window", link.LINETokenLife + link.EventSkew + time.Second, nil},
+	} {
+		if diff := cmp.Diff(tc.want, ids(tc.after, 10)); diff != "" {
+			t.Errorf("%s: %s", tc.reason, diff)
+		}
+	}
+	confirm(t, store, linkedEvent("by login", "U2", 6), link.Activated)
+	if diff := cmp.Diff([]string{"a"}, ids(3*time.Minute, 10)); diff != "" {
+		t.Errorf("a confirmed link waits for nothing: %s", diff)
+	}
 	closeStore(t, store)
 }
 

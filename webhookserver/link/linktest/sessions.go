@@ -149,6 +149,27 @@ func testSessionRefusals(t *testing.T, open Open) {
 	closeStore(t, store)
 }
 
+// C30: a login that ends at the issuer is over at once, and not when its time is.
+func testSessionRefusedAtIssuer(t *testing.T, open Open) {
+	store := open(t)
+	session := putSession(t, store, "flow-1")
+	if _, err := store.TakeCallback(t.Context(), vision, session.StateHash, moment); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Refuse(t.Context(), vision, session.Flow); err != nil {
+		t.Fatal(err)
+	}
+	session.Step, session.Verifier, session.Params = link.Done, "", nil
+	wantSession(t, store, session)
+	if n, err := store.OpenSessions(t.Context(), vision, moment); err != nil || n != 0 {
+		t.Errorf("%d sessions are open, %v; want none", n, err)
+	}
+	if err := store.Identify(t.Context(), session); !errors.Is(err, link.ErrAlreadyUsed) {
+		t.Errorf("identify after the refusal: got %v, want %v", err, link.ErrAlreadyUsed)
+	}
+	closeStore(t, store)
+}
+
 // C4, C38: of many callers at once exactly one takes each step.
 func testSessionStepsOnce(t *testing.T, open Open) {
 	store := open(t)
