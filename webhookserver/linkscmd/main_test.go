@@ -72,7 +72,7 @@ func linkUser(ctx context.Context, s link.Store, userID string) error {
 		return err
 	}
 	l := link.Link{
-		Channel: vision, UserID: userID, CodeHash: link.HashCode(userID), PlatformToken: "token of " + userID,
+		Channel: vision, UserID: userID, CodeHash: link.HashCode(userID), StableCode: true, PlatformToken: "token of " + userID,
 		Identity: link.Identity{Issuer: "https://sso.vision.example", Subject: "sub of " + userID, Account: userID + "@vision.example"},
 		LoginAt:  moment, ConsentAt: moment, ExpiresAt: moment.Add(link.LINETokenLife),
 	}

@@ -26,8 +26,10 @@ type Record struct {
 	Subject   string `json:"subject"`
 	Account   string `json:"account,omitempty"`
 	Confirmed bool   `json:"confirmed"`
-	// CodeHash and PlatformToken are hashes, in hex. Links from elsewhere have none.
+	// CodeHash and PlatformToken are hashes, in hex. Links from elsewhere have none. With StableCode the code is a pseudonym,
+	// and no credential.
 	CodeHash      string    `json:"codeHash,omitempty"`
+	StableCode    bool      `json:"stableCode,omitempty"`
 	PlatformToken string    `json:"platformToken,omitempty"`
 	LoginAt       time.Time `json:"loginAt,omitzero"`
 	ConsentAt     time.Time `json:"consentAt,omitzero"`
@@ -51,7 +53,7 @@ func newRecord(l link.Link) Record {
 	r := Record{
 		Version: recordVersion, Channel: l.Channel, ID: l.ID, UserID: l.UserID,
 		Issuer: l.Identity.Issuer, Subject: l.Identity.Subject, Account: l.Identity.Account,
-		Confirmed: l.Confirmed, PlatformToken: l.PlatformToken,
+		Confirmed: l.Confirmed, StableCode: l.StableCode, PlatformToken: l.PlatformToken,
 		LoginAt: l.LoginAt, ConsentAt: l.ConsentAt, ExpiresAt: l.ExpiresAt, LinkedAt: l.LinkedAt,
 	}
 	if l.CodeHash != (link.CodeHash{}) {
@@ -108,9 +110,9 @@ func parse(line []byte, channels []link.ChannelID, now time.Time) (link.Link, er
 	}
 	l := link.Link{
 		ID: r.ID, Channel: r.Channel, UserID: r.UserID, State: link.Active, Confirmed: r.Confirmed,
-		Identity:      link.Identity{Issuer: r.Issuer, Subject: r.Subject, Account: r.Account},
-		PlatformToken: r.PlatformToken,
-		LoginAt:       r.LoginAt, ConsentAt: r.ConsentAt, ExpiresAt: r.ExpiresAt, LinkedAt: r.LinkedAt,
+		Identity:   link.Identity{Issuer: r.Issuer, Subject: r.Subject, Account: r.Account},
+		StableCode: r.StableCode, PlatformToken: r.PlatformToken,
+		LoginAt: r.LoginAt, ConsentAt: r.ConsentAt, ExpiresAt: r.ExpiresAt, LinkedAt: r.LinkedAt,
 	}
 	hash, err := hex.DecodeString(r.CodeHash)
 	if err != nil || len(hash) != 0 && len(hash) != hashLength {
