@@ -65,10 +65,14 @@ func (s *Simulator) graphCall(w http.ResponseWriter, r *http.Request) (*channel,
 	return c, true
 }
 
-// graphMe tells for whom an account_linking_token was issued. Asking does not spend it.
+// graphMe tells which page a token is of, or for whom an account_linking_token was issued. Asking does not spend it.
 func (s *Simulator) graphMe(w http.ResponseWriter, r *http.Request) {
 	c, ok := s.graphCall(w, r)
 	if !ok {
+		return
+	}
+	if r.URL.Query().Get("fields") == "id" {
+		writeJSON(w, http.StatusOK, map[string]string{"id": c.PageID})
 		return
 	}
 	if r.URL.Query().Get("fields") != "recipient" {

@@ -31,11 +31,12 @@ func (e *GraphError) Error() string {
 }
 
 // Codes with which Graph refuses an account_linking_token (Messenger Platform, error
-// codes): a parameter that is no good, an account linking that failed. Every other
-// code speaks of us, of our token or of a limit.
+// codes): an account linking that failed, no matching user, a parameter that is no
+// good. Every other code speaks of us, of our token or of a limit.
 const (
-	codeParameter = 100
 	codeLinking   = 10303
+	codeParameter = 100
+	subcodeNobody = 2018001
 )
 
 // Graph calls Meta's Graph API for one page.
@@ -70,8 +71,8 @@ func (g *Graph) Recipient(ctx context.Context, e link.Entry) (string, error) {
 		Recipient event.ID `json:"recipient"`
 	}
 	err := g.get(ctx, "/me", url.Values{"fields": {"recipient"}, paramToken: {e.Params[paramToken]}}, &said)
-	if refused, ok := errors.AsType[*GraphError](err); ok && (refused.Code == codeParameter || refused.Code == codeLinking) {
-		return "", fmt.Errorf("%w: %w", link.ErrExpired, refused)
+	if refused, ok := errors.AsType[*GraphError](err); ok {
+		return "", g.blame(ctx, refused)
 	}
 	if err != nil {
 		return "", err
@@ -83,6 +84,28 @@ func (g *Graph) Recipient(ctx context.Context, e link.Entry) (string, error) {
 		return "", errors.New("graph names no recipient")
 	}
 	return string(said.Recipient), nil
+}
+
+// blame finds out whose fault a refusal is: [link.ErrExpired] if it is the login's token's. Code 100 is given for any
+// parameter, our own appsecret_proof included, and no subcode is documented for a token that is over. So Graph is asked
+// for the page alone: if it takes that, all that was wrong is the token.
+func (g *Graph) blame(ctx context.Context, refused *GraphError) error {
+	switch {
+	case refused.Code == codeLinking, refused.Code == codeParameter && refused.Subcode == subcodeNobody:
+		return fmt.Errorf("%w: %w", link.ErrExpired, refused)
+	case refused.Code != codeParameter:
+		return refused
+	}
+	var said struct {
+		ID event.ID `json:"id"`
+	}
+	if err := g.get(ctx, "/me", url.Values{"fields": {"id"}}, &said); err != nil {
+		return err
+	}
+	if string(said.ID) != g.PageID {
+		return ErrOtherPage
+	}
+	return fmt.Errorf("%w: %w", link.ErrExpired, refused)
 }
 
 // Profile returns a user's name and the address of his picture, either of which may be

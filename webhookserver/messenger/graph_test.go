@@ -39,7 +39,7 @@ func TestRecipient(t *testing.T) {
 		{"as public fixtures have it", 200, `{"id":"PAGE_ID","recipient":"PSID"}`, "PSID", nil},
 		{"as a number", 200, `{"id":"PAGE_ID","recipient":7051340731987654}`, "7051340731987654", nil},
 		{"another page's token", 200, `{"id":"OTHER","recipient":"PSID"}`, "", messenger.ErrOtherPage},
-		{"a token that is over", 400, `{"error":{"message":"canary","type":"OAuthException","code":100,"error_subcode":33,"fbtrace_id":"x"}}`, "", link.ErrExpired},
+		{"a token of nobody", 400, `{"error":{"message":"canary","type":"OAuthException","code":100,"error_subcode":2018001,"fbtrace_id":"x"}}`, "", link.ErrExpired},
 		{"a linking that failed", 400, `{"error":{"code":10303}}`, "", link.ErrExpired},
 		{"our own token is no good", 400, `{"error":{"message":"canary","code":190}}`, "", &messenger.GraphError{Status: 400, Code: 190}},
 		{"too many calls", 400, `{"error":{"code":32}}`, "", &messenger.GraphError{Status: 400, Code: 32}},
@@ -71,6 +71,44 @@ func TestRecipient(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, asked.Query()); diff != "" || asked.Path != "/v23.0/me" {
 			t.Errorf("%s: asked %s (-want +got)\n%s", c.reason, asked.Path, diff)
+		}
+	}
+}
+
+// Code 100 is for any parameter, so who is to blame is asked for.
+func TestRecipientBlames(t *testing.T) {
+	const badParameter = `{"error":{"message":"canary","type":"OAuthException","code":100,"fbtrace_id":"x"}}`
+	for _, c := range []struct {
+		reason string
+		status int
+		body   string // what Graph says of the page alone
+		want   error
+	}{
+		{"all but the token is good", 200, `{"id":"PAGE_ID"}`, link.ErrExpired},
+		{"our appsecret_proof is no good", 400, badParameter, &messenger.GraphError{Status: 400, Code: 100}},
+		{"our token has just been taken back", 401, `{"error":{"code":190}}`, &messenger.GraphError{Status: 401, Code: 190}},
+		{"our token is of another page", 200, `{"id":"OTHER"}`, messenger.ErrOtherPage},
+	} {
+		var asked []url.Values
+		secret := func() (secretfile.Secret, bool) { return secretfile.NewSecret("test"), true }
+		g := &messenger.Graph{Endpoint: "https://graph.facebook.com/v23.0", PageID: "PAGE_ID", Token: secret, Do: func(r *http.Request) (*outbound.Response, error) {
+			asked = append(asked, r.URL.Query())
+			if r.URL.Query().Has("account_linking_token") {
+				return &outbound.Response{Status: 400, Body: []byte(badParameter)}, nil
+			}
+			return &outbound.Response{Status: c.status, Body: []byte(c.body)}, nil
+		}}
+		_, err := g.Recipient(t.Context(), link.Entry{Params: map[string]string{"account_linking_token": token}})
+		if want, ok := errors.AsType[*messenger.GraphError](c.want); ok {
+			refused, _ := errors.AsType[*messenger.GraphError](err)
+			if diff := cmp.Diff(want, refused); diff != "" || errors.Is(err, link.ErrExpired) {
+				t.Errorf("%s: %v", c.reason, err)
+			}
+		} else if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.reason, err, c.want)
+		}
+		if len(asked) != 2 {
+			t.Errorf("%s: %d calls, want two", c.reason, len(asked))
 		}
 	}
 }
