@@ -2,21 +2,10 @@ package authorize_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 
 	"channellink.dev/operator/webhookserver/authorize"
 	"channellink.dev/operator/webhookserver/authorize/issuer"
@@ -83,80 +72,6 @@ func TestClientAuthentication(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestPrivateKeyJWT proves the client with a key of each kind.
-func TestPrivateKeyJWT(t *testing.T) {
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ecKey, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	edPublic, edKey, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sec1, err := x509.MarshalECPrivateKey(ecKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encode := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
-	pkcs8 := func(key any) []byte {
-		der, err := x509.MarshalPKCS8PrivateKey(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return encode("PRIVATE KEY", der)
-	}
-	for _, c := range []struct {
-		name      string
-		pem       []byte
-		public    any
-		algorithm jose.SignatureAlgorithm
-	}{
-		{"RSA, PKCS 8", pkcs8(rsaKey), rsaKey.Public(), jose.RS256},
-		{"RSA, PKCS 1 behind a certificate", append(encode("CERTIFICATE", []byte("x")), encode("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey))...), rsaKey.Public(), jose.RS256},
-		{"P-384, SEC 1", encode("EC PRIVATE KEY", sec1), ecKey.Public(), jose.ES384},
-		{"Ed25519", pkcs8(edKey), edPublic, jose.EdDSA},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, func(_ *world, o *authorize.Options) {
-				o.Secrets = authorize.Secrets{PrivateKey: func() ([]byte, bool) { return c.pem, true }}
-			})
-			if p := w.browser().signedIn(t, issuertest.Login{}); p.Code != http.StatusSeeOther {
-				t.Fatalf("got %d\n%s", p.Code, w.logs)
-			}
-			r := w.Issuer.TokenRequests()[0]
-			assertion, err := jwt.ParseSigned(r.PostForm.Get("client_assertion"), []jose.SignatureAlgorithm{c.algorithm})
-			if err != nil {
-				t.Fatal(err)
-			}
-			var claims jwt.Claims
-			if err := assertion.Claims(c.public, &claims); err != nil {
-				t.Fatal(err)
-			}
-			expected := jwt.Expected{Issuer: clientID, Subject: clientID, AnyAudience: jwt.Audience{w.Issuer.URL + "/token"}, Time: time.Now()}
-			if err := claims.ValidateWithLeeway(expected, 0); err != nil || claims.ID == "" || time.Until(claims.Expiry.Time()) > time.Minute {
-				t.Errorf("claims are %+v: %v", claims, err)
-			}
-			if r.PostForm.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
-				t.Error("the assertion's type is missing")
-			}
-		})
-	}
-	for name, bad := range map[string][]byte{
-		"no PEM": []byte("words"), "a public key": encode("PUBLIC KEY", []byte("x")), "broken": encode("PRIVATE KEY", []byte("x")),
-	} {
-		w := newWorld(t, func(_ *world, o *authorize.Options) {
-			o.Secrets = authorize.Secrets{PrivateKey: func() ([]byte, bool) { return bad, true }}
-		})
-		if p := w.browser().signedIn(t, issuertest.Login{}); p.Code != http.StatusServiceUnavailable || w.count(authorize.ClientUnusable) != 1 {
-			t.Errorf("%s: got %d", name, p.Code)
-		}
 	}
 }
 
