@@ -41,6 +41,9 @@ type KeyStore interface {
 	PutKey(ctx context.Context, key Key) (Key, error)
 	// Keys returns the keys of a channel and purpose, newest generation first.
 	Keys(ctx context.Context, channel ChannelID, purpose KeyPurpose) ([]Key, error)
+	// DropKeys removes the keys of a channel and purpose whose generation is below
+	// the given one.
+	DropKeys(ctx context.Context, channel ChannelID, purpose KeyPurpose, below int) error
 }
 
 // EnsureKeys makes the first key of each purpose where there is none.

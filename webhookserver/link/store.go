@@ -12,6 +12,7 @@ type Store interface {
 	SessionStore
 	LinkStore
 	IssuedStore
+	FactStore
 	// Ping reports whether the store can serve: nil or [ErrUnavailable].
 	Ping(ctx context.Context) error
 	Close() error

@@ -64,6 +64,15 @@ func (s *Store) Keys(ctx context.Context, channel link.ChannelID, purpose link.K
 	return keys, nil
 }
 
+// DropKeys implements [link.KeyStore].
+func (s *Store) DropKeys(ctx context.Context, channel link.ChannelID, purpose link.KeyPurpose, below int) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := s.write.ExecContext(ctx, `
+		DELETE FROM server_keys WHERE channel = $1 AND purpose = $2 AND generation < $3`, channel, purpose, below)
+	return s.fail("drop keys", err)
+}
+
 type staleKey struct {
 	link.Key
 	sealedWith string

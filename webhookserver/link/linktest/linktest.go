@@ -29,8 +29,10 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 	}{
 		{"Keys", testKeys},
 		{"KeysFirstWriterWins", testKeysFirstWriterWins},
+		{"DropKeys", testDropKeys},
 		{"EnsureKeys", testEnsureKeys},
 		{"Sealing", testSealing},
+		{"Facts", testFacts},
 		{"IssuerDocuments", testIssuerDocuments},
 		{"IssuerDocumentsNewestWins", testIssuerDocumentsNewestWins},
 		{"Canceled", testCanceled},
