@@ -1,6 +1,7 @@
 package messenger
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -20,24 +21,6 @@ import (
 
 // ErrOtherPage: the page access token belongs to another page than the channel's.
 var ErrOtherPage = errors.New("the page access token is of another page")
-
-// GraphError is a call that Graph refused. It holds numbers alone: Graph's own texts
-// repeat what was sent.
-type GraphError struct{ Status, Code, Subcode int }
-
-// Error names the numbers, which Meta's documentation explains.
-func (e *GraphError) Error() string {
-	return fmt.Sprintf("graph refused: status %d, code %d/%d", e.Status, e.Code, e.Subcode)
-}
-
-// Codes with which Graph refuses an account_linking_token (Messenger Platform, error
-// codes): an account linking that failed, no matching user, a parameter that is no
-// good. Every other code speaks of us, of our token or of a limit.
-const (
-	codeLinking   = 10303
-	codeParameter = 100
-	subcodeNobody = 2018001
-)
 
 // Graph calls Meta's Graph API for one page.
 type Graph struct {
@@ -123,6 +106,11 @@ func (g *Graph) Profile(ctx context.Context, psid string) (name, picture string,
 }
 
 func (g *Graph) get(ctx context.Context, path string, query url.Values, into any) error {
+	return g.call(ctx, http.MethodGet, path, query, nil, into)
+}
+
+// call makes one call with the page's token and reads a good answer. A body of nil is none.
+func (g *Graph) call(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {
 	token, ok := g.Token()
 	if !ok {
 		return errors.New("no page access token")
@@ -133,23 +121,20 @@ func (g *Graph) get(ctx context.Context, path string, query url.Values, into any
 			query.Set("appsecret_proof", proof(secret, token))
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(g.Endpoint, "/")+path+"?"+query.Encode(), nil)
+	address := strings.TrimRight(g.Endpoint, "/") + path + "?" + query.Encode()
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
 		return errors.New("graphEndpoint is not a URL") // err holds the token
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := g.Do(req)
 	if err != nil {
 		return err
 	}
 	if resp.Status != http.StatusOK {
-		var said struct {
-			Error struct {
-				Code    int `json:"code"`
-				Subcode int `json:"error_subcode"`
-			} `json:"error"`
-		}
-		_ = json.Unmarshal(resp.Body, &said) // a proxy's page: the status alone then
-		return &GraphError{Status: resp.Status, Code: said.Error.Code, Subcode: said.Error.Subcode}
+		return graphError(resp)
 	}
 	if json.Unmarshal(resp.Body, into) != nil {
 		return &outbound.Error{Reason: outbound.BadContent, Host: req.URL.Hostname(), Status: resp.Status}
