@@ -26,6 +26,10 @@ const (
 	Late Outcome = "late"
 	// TooMany: by now the person has as many active links as linking.maxLinksPerSubject allows; the pending link is gone.
 	TooMany Outcome = "too many"
+	// Revoked: the login began before a revocation of its user or person; the pending link is gone.
+	Revoked Outcome = "revoked"
+	// Echo: the unlinking is what a platform makes of our own call for the same user; a newer link stays.
+	Echo Outcome = "echo"
 )
 
 // Confirmation is what a platform says of one pending link, already verified: a signed event, or BotBonnie's own record.
@@ -62,7 +66,8 @@ type LinkStore interface {
 	// rule. What has no effect leaves no trace: Unknown and Late events are judged anew when they come again.
 	Confirm(ctx context.Context, c Confirmation, now time.Time) (Outcome, error)
 	// Unlink removes the chat user's link, unless it is younger than the event. The event's time is kept also when there is
-	// no link: a confirmation that is older comes too late then.
+	// no link: a confirmation that is older comes too late then. Within [EchoTime] of our own call for the user it is [Echo],
+	// and changes nothing: what that call was about is closed already, so that a link which is there now is newer.
 	Unlink(ctx context.Context, u Unlink, now time.Time) (Outcome, error)
 	// ActiveLink returns the chat user's active link, or [ErrNotFound]. notBefore is the oldest LinkedAt that counts
 	// (linking.maxAge); zero: any.
@@ -82,13 +87,11 @@ type LinkStore interface {
 	// younger than the one that is there, or than the user's own unlinking, is left out. An empty ID is given one. It works
 	// in small bites, each of them all or nothing: after an error, stored links stay.
 	Import(ctx context.Context, links []Link, now time.Time) (stored int, err error)
-	// Expired returns, once each, the pending links whose window has closed unconfirmed since they were last asked for:
-	// what ConfirmationSeen and its Event are made of. [EventSkew] counts to the window.
-	Expired(ctx context.Context, channel ChannelID, now time.Time) (int64, error)
 	// Confirmations tells whether a platform has ever confirmed a link of the channel, and when last, exact to a minute.
 	Confirmations(ctx context.Context, channel ChannelID) (last time.Time, ever bool, err error)
 	// Sweep removes what is over: expired sessions, pending links after [PendingKept], event records and the times of
-	// unlinkings after [EventsKept], spent tokens after [TokensKept], audit rows after their retention. It takes small bites,
+	// unlinkings after [EventsKept], spent tokens after [TokensKept], revocations after [RevocationsKept] or [UnendedKept] and
+	// what they closed with the latter, audit rows after their retention. It takes small bites,
 	// so that it never holds others up, and stops after a bounded number of them: the next call goes on.
 	Sweep(ctx context.Context, now time.Time, auditRetention time.Duration) error
 }

@@ -23,6 +23,7 @@ const (
 	WhyBurnt    = "the platform refused the link or named another user"
 	WhyOutdated = "a later event was known"
 	WhyTooMany  = "the person has as many links as allowed"
+	WhyRevoked  = "the login began before a revocation"
 )
 
 // Judge rules on a confirmation. Named are all links of the channel with its code: one, or several when codes are stable.
@@ -119,10 +120,14 @@ func (l Link) compareAge(other Link) int {
 	return cmp.Or(l.LinkedAt.Compare(other.LinkedAt), l.ConsentAt.Compare(other.ConsentAt), strings.Compare(l.ID, other.ID))
 }
 
-// Deny turns a ruling that activates into one that does not, because the person has as many links as
-// linking.maxLinksPerSubject allows. Named are the links as they are stored; the active link of the chat user stays.
-func (r Ruling) Deny(named []Link) Ruling {
-	denied := Ruling{Outcome: TooMany, Why: WhyTooMany}
+// Deny turns a ruling that activates into one that does not: because the person has as many links as
+// linking.maxLinksPerSubject allows ([TooMany]), or because the login began before a revocation ([Revoked]). Named are the
+// links as they are stored; the active link of the chat user stays.
+func (r Ruling) Deny(outcome Outcome, named []Link) Ruling {
+	denied := Ruling{Outcome: outcome, Why: WhyTooMany}
+	if outcome == Revoked {
+		denied.Why = WhyRevoked
+	}
 	for _, l := range named {
 		if l.ID == r.Activate.ID {
 			denied.Remove = []Link{l}

@@ -75,6 +75,14 @@ func (l Link) InWindow(at time.Time) bool {
 	return !at.Before(l.ConsentAt.Add(-EventSkew)) && !at.After(l.ExpiresAt.Add(EventSkew))
 }
 
+// LoggedInAt is the login's time by which a revocation judges: LoginAt, or LinkedAt of a link that was taken over without it.
+func (l Link) LoggedInAt() time.Time {
+	if l.LoginAt.IsZero() {
+		return l.LinkedAt
+	}
+	return l.LoginAt
+}
+
 // CodeHash is the SHA-256 of a code. Codes themselves are stored nowhere.
 type CodeHash [sha256.Size]byte
 

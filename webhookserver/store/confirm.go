@@ -66,7 +66,7 @@ func (s *Store) confirm(ctx context.Context, tx *sql.Tx, c link.Confirmation, si
 	if l := ruling.Activate; l != nil {
 		err := s.checkBound(ctx, tx, *l, bounds[l.ID])
 		if errors.Is(err, link.ErrTooManyLinks) {
-			ruling = ruling.Deny(named)
+			ruling = ruling.Deny(link.TooMany, named)
 		} else if err != nil {
 			return "", err
 		}

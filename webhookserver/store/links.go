@@ -92,14 +92,3 @@ func (s *Store) Links(ctx context.Context, channel link.ChannelID, after string,
 		}
 	}
 }
-
-// Expired implements [link.LinkStore].
-func (s *Store) Expired(ctx context.Context, channel link.ChannelID, now time.Time) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	n, err := affected(s.write.ExecContext(ctx, `
-		UPDATE links SET expiry_told = TRUE
-		WHERE channel = $1 AND state = 'pending' AND expires_at < $2 AND NOT expiry_told`,
-		channel, micros(now.Add(-link.EventSkew))))
-	return n, s.fail("count expired links", err)
-}

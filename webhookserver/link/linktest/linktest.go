@@ -47,7 +47,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		{"AfterRedirect", testAfterRedirect},
 		{"StableCode", testStableCode},
 		{"IssuedTokens", testIssuedTokens},
-		{"PendingAndExpired", testPendingAndExpired},
+		{"Unconfirmed", testUnconfirmed},
 		{"Import", testImport},
 		{"Sweep", testSweep},
 		{"ConfirmOnce", testConfirmOnce},
