@@ -19,9 +19,10 @@ var defaultCalls = outbound.Limit{PerSecond: 20, Burst: 40}
 type platformCalls struct {
 	client *outbound.Client
 	gates  *outbound.Gates
+	count  func(c *channel, to target, status int, err error)
 }
 
-func newPlatformCalls(network config.Network, channels []config.Channel) *platformCalls {
+func newPlatformCalls(network config.Network, channels []config.Channel, count func(*channel, target, int, error)) *platformCalls {
 	limits := map[outbound.Key]outbound.Limit{}
 	for _, c := range channels {
 		if c.BotBonnie == nil {
@@ -33,6 +34,7 @@ func newPlatformCalls(network config.Network, channels []config.Channel) *platfo
 		}
 	}
 	return &platformCalls{
+		count:  count,
 		client: outbound.New(outbound.Options{Policy: policy(network)}),
 		gates: outbound.NewGates(outbound.GateOptions{Limit: func(k outbound.Key) outbound.Limit {
 			if limit, ok := limits[k]; ok && limit.PerSecond > 0 {
@@ -56,6 +58,7 @@ func backendPolicy(network config.Network) outbound.Policy {
 
 // of returns the way for one channel. Its calls wait for a token as long as their context lets them.
 func (p *platformCalls) of(c *channel) func(*http.Request) (*outbound.Response, error) {
+	upstreams := c.upstreams()
 	return func(req *http.Request) (*outbound.Response, error) {
 		key := outbound.Key{Channel: c.UID, Upstream: req.URL.Hostname()}
 		var resp *outbound.Response
@@ -65,6 +68,11 @@ func (p *platformCalls) of(c *channel) func(*http.Request) (*outbound.Response, 
 			}
 			return err
 		})
+		status := 0
+		if err == nil {
+			status = resp.Status
+		}
+		p.count(c, targetOf(upstreams, req.URL), status, err)
 		if err != nil {
 			return nil, err
 		}

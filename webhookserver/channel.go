@@ -25,6 +25,7 @@ type channel struct {
 	issuer     *issuerWatch
 	logins     *authorize.Logins
 	siblings   *siblings  // nil without any
+	bot        *bot       // nil without webhook.forwardTo
 	confirmer  *confirmer // nil without BotBonnie
 	poison     poison
 	tally      atomic.Pointer[tally] // nil until it was counted

@@ -142,21 +142,33 @@ func receive(w http.ResponseWriter, r *http.Request, dst io.Writer, limit int64)
 }
 
 func copyBody(w http.ResponseWriter, r *http.Request, dst io.Writer, limit int64) error {
+	src, err := limited(w, r, limit)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(dst, src)
+	return err
+}
+
+// limited is the body as far as the limits of size and time let it be read.
+func limited(w http.ResponseWriter, r *http.Request, limit int64) (io.Reader, error) {
 	if r.ContentLength > limit {
-		return &http.MaxBytesError{Limit: limit} // before anything is read, and before 100 Continue
+		return nil, &http.MaxBytesError{Limit: limit} // before anything is read, and before 100 Continue
 	}
 	// net/http takes the deadline away when the body has ended, so a handler may take longer.
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(readBodyTimeout)); err != nil {
-		return err
+		return nil, err
 	}
-	_, err := io.Copy(dst, http.MaxBytesReader(w, r.Body, limit))
-	return err
+	return http.MaxBytesReader(w, r.Body, limit), nil
 }
 
 // bodyProblem is the status code for a body that could not be received.
 func bodyProblem(err error) int {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return http.StatusRequestEntityTooLarge
+	}
+	if errors.Is(err, errNoRoom) {
+		return http.StatusServiceUnavailable
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		return http.StatusRequestTimeout

@@ -12,6 +12,7 @@ type hookMetrics struct {
 	refusals *prometheus.CounterVec
 	events   *prometheus.CounterVec
 	lookups  *prometheus.CounterVec
+	noRoom   prometheus.Counter
 }
 
 func newHookMetrics(registry prometheus.Registerer) hookMetrics {
@@ -28,8 +29,12 @@ func newHookMetrics(registry prometheus.Registerer) hookMetrics {
 			Name: "channellink_confirmation_lookups_total",
 			Help: "Look-ups at BotBonnie for links that wait for their confirmation, by channel and result.",
 		}, []string{"channel", "result"}),
+		noRoom: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "channellink_bodies_without_room_total",
+			Help: "Large bodies that were sent away because others took all the memory that unverified bodies may take.",
+		}),
 	}
-	registry.MustRegister(m.refusals, m.events, m.lookups)
+	registry.MustRegister(m.refusals, m.events, m.lookups, m.noRoom)
 	return m
 }
 

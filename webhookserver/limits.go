@@ -26,11 +26,28 @@ const (
 	// maxAdminBody is an unlink with 32 actions, with room to spare.
 	maxAdminBody = 64 << 10
 
+	// freeBody is what the body of each signed call may take before it was verified. Calls with one event take a tenth of
+	// it, and are served whatever the others do.
+	freeBody = 8 << 10
+	// sharedBodies is what the larger ones among them may take together beyond that. With freeBody for each connection it
+	// makes 32 MiB, of a pod that has 256.
+	sharedBodies = 16 << 20
+
 	// maxPublicConns at once. Each costs about 15 KiB before its first request, so this is some 30 MiB at worst; the
 	// oldest silent connection makes room for a new one.
 	maxPublicConns = 2048
 	// maxInnerConns for ops and admin each: probes, scrapers and the operator.
 	maxInnerConns = 128
+)
+
+// What is left of the platforms' patience when a call of /webhook has come: all that is done before the answer fits in it.
+const (
+	// linePatience: LINE gives up after 2 s (Messaging API, webhook error statistics), with the way there and back.
+	linePatience = 1800 * time.Millisecond
+	// metaPatience: Meta gives up after 20 s (Messenger Platform, webhooks).
+	metaPatience = 18 * time.Second
+	// ownShare is what the bot's time-out always leaves to our own work.
+	ownShare = 300 * time.Millisecond
 )
 
 // Time-outs of starting and stopping.

@@ -22,6 +22,7 @@ type metrics struct {
 	evicted  *prometheus.CounterVec
 	logins   *prometheus.CounterVec
 	hookMetrics
+	callMetrics
 }
 
 // requestBuckets are seconds: below a millisecond for what is answered from memory, up to the 5 s of a call to an upstream.
@@ -58,6 +59,7 @@ func newMetrics(s *Server) *metrics {
 		stateCollector{s},
 	)
 	m.hookMetrics = newHookMetrics(m.registry)
+	m.callMetrics = newCallMetrics(m.registry)
 	return m
 }
 

@@ -45,6 +45,7 @@ type Server struct {
 	calls           *platformCalls
 	verifier        *adminapi.Verifier
 	metrics         *metrics
+	bodies          bodyBudget
 
 	started  atomic.Bool // was ready once
 	draining atomic.Bool
@@ -75,11 +76,13 @@ func New(c Config) (*Server, error) {
 		audiences = append(audiences, ch.UID)
 	}
 	s.store = newStoreKeeper(c.Settings.Store, ids, s.files, c.Now, c.Log)
-	s.calls = newPlatformCalls(c.Settings.Network, c.Settings.Channels)
+	s.calls = newPlatformCalls(c.Settings.Network, c.Settings.Channels, func(ch *channel, to target, status int, err error) {
+		s.metrics.called(ch.Name, to, status, err)
+	})
 	s.verifier = adminapi.NewVerifier(audiences...)
 	for _, ch := range s.channels {
 		ch.issuer = newIssuerWatch(ch, c.Settings.Network, s.store, s.files, c.Log)
-		ch.siblings, ch.confirmer = s.newSiblings(ch), s.newConfirmer(ch)
+		ch.siblings, ch.bot, ch.confirmer = s.newSiblings(ch), s.newBot(ch, c.Settings.Network), s.newConfirmer(ch)
 		var err error
 		if ch.logins, err = s.newLogins(ch, c.Settings.Network); err != nil {
 			return nil, err

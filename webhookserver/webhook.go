@@ -1,7 +1,6 @@
 package webhookserver
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -19,8 +18,7 @@ import (
 const (
 	// maxWebhookBody is a batch of 1000 updates of Meta's, a kilobyte each.
 	maxWebhookBody = 1 << 20
-	// webhookWork is how long the effects of one call may take. Meta waits 20 s; LINE gives up after 2 s, and what it
-	// brought is carried out all the same.
+	// webhookWork is how long the effects of one call may take, whether or not the platform still waits.
 	webhookWork = 10 * time.Second
 )
 
@@ -30,6 +28,8 @@ type hook struct {
 	read   func(signature.Verified, time.Time) (event.Batch, error)
 	// siblings are handed the call too; nil without any.
 	siblings *siblings
+	// patience is how long the platform waits, less what the way takes.
+	patience time.Duration
 }
 
 // runHooks does what goes on beside a channel's calls, until ctx is done.
@@ -39,9 +39,8 @@ func (s *Server) runHooks(ctx context.Context, c *channel) {
 	}
 	<-ctx.Done()
 	s.calls.client.CloseIdleConnections()
-	if c.siblings != nil {
-		c.siblings.client.CloseIdleConnections()
-	}
+	c.siblings.close()
+	c.bot.close()
 }
 
 // webhookRoutes are mounted for the secrets that the channel has: a call that nothing could verify finds nothing here.
@@ -59,6 +58,7 @@ func (s *Server) webhookRoutes(c *channel) []route {
 				return messenger.Events(v, c.PageID, now)
 			},
 			siblings: c.siblings,
+			patience: metaPatience,
 		}), true})
 	}
 	if l := c.LINE; l != nil && l.ChannelSecret != nil {
@@ -69,15 +69,18 @@ func (s *Server) webhookRoutes(c *channel) []route {
 			read: func(v signature.Verified, now time.Time) (event.Batch, error) {
 				return line.Events(v, l.BotUserID, now)
 			},
+			patience: linePatience,
 		}), true})
 	}
 	return routes
 }
 
-// takeEvents verifies a call before anything is read of it, carries out what it says of links, and answers 200 only then:
-// with anything else a platform that redelivers brings it again.
+// takeEvents verifies a call before anything is read of it, carries out what it says of links, has the siblings do the same,
+// and hands it on to the bot that is already there. The platform sees 200 when all have taken it; with anything else one
+// that redelivers brings it again, and what is done already is known here by its events' ids.
 func (s *Server) takeEvents(c *channel, h hook) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		pace := paceOf(h, c.bot, r.Header, time.Now())
 		verified, body, ok := s.receiveSigned(w, r, c, maxWebhookBody, h.verify)
 		if !ok {
 			return
@@ -93,17 +96,39 @@ func (s *Server) takeEvents(c *channel, h hook) http.HandlerFunc {
 			writeJSONProblem(w, r, code)
 			return
 		}
+		s.metrics.ignored(c.Name, batch)
 		// A platform that stops waiting does not take back what it said.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), webhookWork)
-		defer cancel()
-		handed := h.siblings.hand(ctx, r, body)
-		err = s.carryOut(ctx, c, batch, now)
-		if sent := <-handed; err != nil || !sent {
-			writeJSONProblem(w, r, http.StatusServiceUnavailable)
+		ctx := context.WithoutCancel(r.Context())
+		if len(batch.Events) > 0 || h.siblings != nil {
+			inTime := answerUnless(w, r, pace.own)
+			defer inTime()
+			err := s.carryOutEverywhere(ctx, c, h, r, body, batch, now)
+			if !inTime() {
+				return
+			}
+			if err != nil {
+				writeJSONProblem(w, r, http.StatusServiceUnavailable)
+				return
+			}
+		}
+		if code := c.bot.forward(ctx, r, body, batch, pace.bot); code != http.StatusOK {
+			writeJSONProblem(w, r, code)
 			return
 		}
 		writeText(w, http.StatusOK, "ok")
 	}
+}
+
+// carryOutEverywhere takes the events here and has the siblings take theirs. Without an error all have.
+func (s *Server) carryOutEverywhere(ctx context.Context, c *channel, h hook, r *http.Request, body []byte, batch event.Batch, now time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, webhookWork)
+	defer cancel()
+	handed := h.siblings.hand(ctx, r, body, c.bot)
+	err := s.carryOut(ctx, c, batch, now)
+	if taken := <-handed; !taken && err == nil {
+		err = errSibling
+	}
+	return err
 }
 
 // receiveSigned receives and verifies a body. When it reports false it has answered.
@@ -116,25 +141,25 @@ func (s *Server) receiveSigned(w http.ResponseWriter, r *http.Request, c *channe
 		writeJSONProblem(w, r, http.StatusUnsupportedMediaType)
 		return signature.Verified{}, nil, false
 	}
-	var body bytes.Buffer
-	if err := receive(w, r, &body, limit); err != nil {
+	body, free, err := s.receiveUnverified(w, r, limit)
+	defer free()
+	if err != nil {
 		writeJSONProblem(w, r, bodyProblem(err))
 		return signature.Verified{}, nil, false
 	}
-	verified, err := verify(r.Header, body.Bytes())
+	verified, err := verify(r.Header, body)
 	if err != nil {
 		refusal, _ := errors.AsType[signature.Refusal](err)
 		s.metrics.forged(c.Name, refusal)
 		writeJSONProblem(w, r, http.StatusUnauthorized)
 		return signature.Verified{}, nil, false
 	}
-	return verified, body.Bytes(), true
+	return verified, body, true
 }
 
 // carryOut takes the events one by one. It returns an error when the platform should bring them again; what is done already
 // is known by its id then. An event that fails for a reason of its own holds up no other, and is given up in the end.
 func (s *Server) carryOut(ctx context.Context, c *channel, batch event.Batch, now time.Time) error {
-	s.metrics.ignored(c.Name, batch)
 	if len(batch.Events) == 0 {
 		return nil
 	}

@@ -21,6 +21,8 @@ var ErrTooMany = errors.New("more linking events in one request than a platform 
 type Batch struct {
 	// Events in the order of their own times.
 	Events []Event
+	// Ours: some part of it, whatever that tells, is about this channel's page or bot.
+	Ours bool
 	// Foreign counts the parts that are about another page or bot; they have no effect here.
 	Foreign int
 	// Skipped counts the linking events that do not say what they must. They are passed over, because the platform would

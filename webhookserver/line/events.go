@@ -16,23 +16,37 @@ type delivery struct {
 	Events      []json.RawMessage `json:"events"`
 }
 
-// accountLink is LINE's account link event. One that failed has no source.
-type accountLink struct {
+// common is what LINE says of every event.
+type common struct {
 	ID        string       `json:"webhookEventId"`
 	Timestamp event.Millis `json:"timestamp"`
 	Source    struct {
 		Type   string   `json:"type"`
 		UserID event.ID `json:"userId"`
 	} `json:"source"`
+}
+
+// accountLink is LINE's account link event. One that failed has no source.
+type accountLink struct {
+	common
 	Link struct {
 		Result string `json:"result"`
 		Nonce  string `json:"nonce"`
 	} `json:"link"`
 }
 
-// Events reads the account link events of one bot; botUserID is empty where it is not
-// known. Every other kind of event is for the bot. An event without a time has that of
-// its receipt. An unfollow is a block, which ends no link.
+// postback is the event of a tap on a button.
+type postback struct {
+	common
+	Postback struct {
+		Data string `json:"data"`
+	} `json:"postback"`
+}
+
+// Events reads the events of one bot that are about linking: account links, and the
+// postback of our log-out button; botUserID is empty where it is not known. Every other
+// kind of event is for the bot. An event without a time has that of its receipt. An
+// unfollow is a block, which ends no link.
 //
 // The error is one of package signature's, or [event.ErrTooMany].
 func Events(v signature.Verified, botUserID string, received time.Time) (event.Batch, error) {
@@ -45,6 +59,7 @@ func Events(v signature.Verified, botUserID string, received time.Time) (event.B
 		batch.Foreign = len(d.Events)
 		return batch, nil
 	}
+	batch.Ours = true
 	for _, raw := range d.Events {
 		if err := read(&batch, raw, received); err != nil {
 			return event.Batch{}, err
@@ -58,9 +73,19 @@ func read(batch *event.Batch, raw json.RawMessage, received time.Time) error {
 	var about struct {
 		Type string `json:"type"`
 	}
-	if !event.Decode(raw, &about) || about.Type != "accountLink" {
+	if !event.Decode(raw, &about) {
 		return nil
 	}
+	switch about.Type {
+	case "accountLink":
+		return readAccountLink(batch, raw, received)
+	case "postback":
+		return readPostback(batch, raw, received)
+	}
+	return nil
+}
+
+func readAccountLink(batch *event.Batch, raw json.RawMessage, received time.Time) error {
 	var a accountLink
 	if !event.Decode(raw, &a) || a.Link.Nonce == "" {
 		batch.Skipped++
@@ -76,8 +101,30 @@ func read(batch *event.Batch, raw json.RawMessage, received time.Time) error {
 		batch.Skipped++
 		return nil
 	}
-	// LINE's own id does not tell all events apart: batches are seen whose events share one.
-	happened.ID = event.DerivedID("line", a.ID, strconv.FormatInt(int64(a.Timestamp), 10),
-		a.Link.Result, happened.UserID, happened.Code)
+	happened.ID = a.id(a.Link.Result, happened.UserID, happened.Code)
 	return batch.Add(happened)
+}
+
+// readPostback takes the tap on our log-out button, whoever made it and wherever the
+// message has got to: it unlinks nobody else.
+func readPostback(batch *event.Batch, raw json.RawMessage, received time.Time) error {
+	var p postback
+	if !event.Decode(raw, &p) || p.Postback.Data != LogoutPostback {
+		return nil // a button of the bot's
+	}
+	user := string(p.Source.UserID)
+	if user == "" {
+		batch.Skipped++
+		return nil
+	}
+	return batch.Add(event.Event{
+		Kind: event.Unlinked, ID: p.id("logout", user), UserID: user, At: p.Timestamp.Or(received),
+	})
+}
+
+// id is the same each time LINE sends the event. LINE's own id does not tell all events
+// apart: batches are seen whose events share one.
+func (c common) id(what ...string) string {
+	parts := append([]string{"line", c.ID, strconv.FormatInt(int64(c.Timestamp), 10)}, what...)
+	return event.DerivedID(parts...)
 }

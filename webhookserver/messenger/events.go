@@ -59,6 +59,7 @@ func Events(v signature.Verified, pageID string, received time.Time) (event.Batc
 			batch.Foreign++
 			continue
 		}
+		batch.Ours = true
 		for _, items := range [][]json.RawMessage{e.Messaging, e.Standby} {
 			for _, item := range items {
 				if err := read(&batch, e, item, received); err != nil {

@@ -53,43 +53,43 @@ func TestEvents(t *testing.T) {
 		{
 			"linked (messenger4j)", "PAGE_ID",
 			`{"object":"page","entry":[{"id":"PAGE_ID","time":1458692752478,"messaging":[{"sender":{"id":"USER_ID"},"recipient":{"id":"PAGE_ID"},"timestamp":1234567890,"account_linking":{"status":"linked","authorization_code":"PASS_THROUGH_AUTHORIZATION_CODE"}}]}]}`,
-			event.Batch{Events: []event.Event{linked("USER_ID", "PASS_THROUGH_AUTHORIZATION_CODE", 1234567890)}},
+			event.Batch{Ours: true, Events: []event.Event{linked("USER_ID", "PASS_THROUGH_AUTHORIZATION_CODE", 1234567890)}},
 		}, {
 			"unlinked (messenger4j)", "PAGE_ID",
 			`{"object":"page","entry":[{"id":"PAGE_ID","time":1458692752478,"messaging":[{"sender":{"id":"USER_ID"},"recipient":{"id":"PAGE_ID"},"timestamp":1234567890,"account_linking":{"status":"unlinked"}}]}]}`,
-			event.Batch{Events: []event.Event{unlinked("USER_ID", 1234567890)}},
+			event.Batch{Ours: true, Events: []event.Event{unlinked("USER_ID", 1234567890)}},
 		}, {
 			"ids as numbers and no timestamp (restfb)", "12345654332",
 			`{"object":"page","entry":[{"id":12345654332,"time":1458668856451,"messaging":[{"sender":{"id":987654321432},"recipient":{"id":12345654332},"account_linking":{"status":"linked","authorization_code":"PASS_THROUGH_AUTHORIZATION_CODE"}}]}]}`,
-			event.Batch{Events: []event.Event{linked("987654321432", "PASS_THROUGH_AUTHORIZATION_CODE", 1458668856451)}},
+			event.Batch{Ours: true, Events: []event.Event{linked("987654321432", "PASS_THROUGH_AUTHORIZATION_CODE", 1458668856451)}},
 		}, {
 			"a short id (jgorset)", "P",
 			`{"object":"page","entry":[{"id":"P","messaging":[{"sender":{"id":"3"},"recipient":{"id":"P"},"timestamp":1457764197627,"account_linking":{"status":"linked","authorization_code":"x"}}]}]}`,
-			event.Batch{Events: []event.Event{linked("3", "x", 1457764197627)}},
+			event.Batch{Ours: true, Events: []event.Event{linked("3", "x", 1457764197627)}},
 		}, {
 			"no time at all", "P",
 			`{"object":"page","entry":[{"id":"P","messaging":[{"sender":{"id":"3"},"recipient":{"id":"P"},"account_linking":{"status":"unlinked"}}]}]}`,
-			event.Batch{Events: []event.Event{unlinked("3", now)}},
+			event.Batch{Ours: true, Events: []event.Event{unlinked("3", now)}},
 		}, {
 			"entries without messaging, and kinds that nobody knows", "P",
 			`{"object":"page","entry":[{"id":"P","changes":[{"field":"feed"}]},{"id":"P","messaging":[{"message":{"text":"hi","account_linking_note":1}},{"hoge":[]},null,7,"x"]},{"id":"P"}]}`,
-			event.Batch{},
+			event.Batch{Ours: true},
 		}, {
 			"many users in one call, in the order of their times", "P",
 			`{"object":"page","entry":[{"id":"P","messaging":[{"sender":{"id":"2"},"recipient":{"id":"P"},"timestamp":9,"account_linking":{"status":"unlinked"}},{"sender":{"id":"1"},"recipient":{"id":"P"},"timestamp":5,"account_linking":{"status":"linked","authorization_code":"a"}}]},{"id":"P","messaging":[{"sender":{"id":"3"},"recipient":{"id":"P"},"timestamp":7,"account_linking":{"status":"linked","authorization_code":"b"}}]}]}`,
-			event.Batch{Events: []event.Event{linked("1", "a", 5), linked("3", "b", 7), unlinked("2", 9)}},
+			event.Batch{Ours: true, Events: []event.Event{linked("1", "a", 5), linked("3", "b", 7), unlinked("2", 9)}},
 		}, {
 			"while another app has the conversation", "P",
 			`{"object":"page","entry":[{"id":"P","standby":[{"sender":{"id":"1"},"recipient":{"id":"P"},"timestamp":5,"account_linking":{"status":"linked","authorization_code":"a"}}]}]}`,
-			event.Batch{Events: []event.Event{linked("1", "a", 5)}},
+			event.Batch{Ours: true, Events: []event.Event{linked("1", "a", 5)}},
 		}, {
 			"another page of the same app (C39)", "P",
 			`{"object":"page","entry":[{"id":"Q","messaging":[{"sender":{"id":"1"},"recipient":{"id":"Q"},"timestamp":5,"account_linking":{"status":"linked","authorization_code":"a"}}]},{"id":"P","messaging":[{"sender":{"id":"1"},"recipient":{"id":"Q"},"timestamp":5,"account_linking":{"status":"unlinked"}}]}]}`,
-			event.Batch{Foreign: 2},
+			event.Batch{Ours: true, Foreign: 2},
 		}, {
 			"one that cannot be understood holds up no other", "P",
 			`{"object":"page","entry":[7,{"id":"P","messaging":[{"sender":{},"recipient":{"id":"P"},"account_linking":{"status":"linked","authorization_code":"a"}},{"sender":{"id":"1"},"recipient":{"id":"P"},"account_linking":{"status":"linked"}},{"sender":{"id":"1"},"recipient":{"id":"P"},"account_linking":{"status":"hoge"}},{"sender":{"id":"1"},"recipient":{"id":"P"},"account_linking":[]},{"sender":{"id":"1"},"recipient":{"id":"P"},"timestamp":5,"account_linking":{"status":"unlinked"}}]}]}`,
-			event.Batch{Events: []event.Event{unlinked("1", 5)}, Skipped: 5},
+			event.Batch{Ours: true, Events: []event.Event{unlinked("1", 5)}, Skipped: 5},
 		}, {
 			"another object of the same app", "P",
 			`{"object":"instagram","entry":[{"id":"P","messaging":[{"sender":{"id":"1"},"recipient":{"id":"P"},"account_linking":{"status":"unlinked"}}]}]}`,
@@ -160,6 +160,17 @@ func TestEventsRefuses(t *testing.T) {
 func FuzzEvents(f *testing.F) {
 	f.Add(`{"object":"page","entry":[{"id":"P","time":1,"messaging":[{"sender":{"id":1},"recipient":{"id":"P"},"timestamp":5,"account_linking":{"status":"linked","authorization_code":"a"}}]}]}`)
 	f.Add(`{"object":"page","entry":[{"id":"P","standby":[{"sender":{"id":"1"},"recipient":{"id":"P"},"account_linking":{"status":"unlinked"}}]}]}`)
+	// Bodies from the tests of messenger4j, restfb and jgorset's facebook-messenger, and what Meta's documentation says of
+	// other subscriptions; P is the page.
+	for _, published := range []string{
+		`{"object":"page","entry":[{"id":"P","time":1458692752478,"messaging":[{"sender":{"id":"USER_ID"},"recipient":{"id":"P"},"timestamp":1234567890,"account_linking":{"status":"linked","authorization_code":"PASS_THROUGH_AUTHORIZATION_CODE"}}]}]}`,
+		`{"object":"page","entry":[{"id":"P","time":1458692752478,"messaging":[{"sender":{"id":"USER_ID"},"recipient":{"id":"P"},"timestamp":1234567890,"account_linking":{"status":"unlinked"}}]}]}`,
+		"{\n  \"object\": \"page\",\n  \"entry\": [{\"id\": 12345654332, \"time\": 1458668856451, \"messaging\": [{\"sender\": {\"id\": 987654321432}, \"recipient\": {\"id\": 12345654332}, \"account_linking\": {\"status\": \"linked\", \"authorization_code\": \"PASS_THROUGH_AUTHORIZATION_CODE\"}}]}]}",
+		`{"object":"page","entry":[{"id":"P","messaging":[{"sender":{"id":"3"},"recipient":{"id":"P"},"timestamp":1457764197627,"account_linking":{"status":"linked","authorization_code":"x"}}]}]}`,
+		`{"object":"page","entry":[{"id":"P","changes":[{"field":"feed","value":{"item":"status"}}]},{"id":"P","standby":[]}]}`,
+	} {
+		f.Add(published)
+	}
 	f.Fuzz(func(t *testing.T, body string) {
 		batch, err := messenger.Events(signed(t, body), "P", received)
 		if err != nil && len(batch.Events) > 0 {

@@ -40,6 +40,9 @@ type Options struct {
 	Timeout time.Duration
 	// MaxBody bounds the body of one answer, in bytes; 0 means [DefaultMaxBody].
 	MaxBody int64
+	// MaxConns bounds the connections to one host, idle ones included; 0 means 16, of
+	// which 2 may be idle.
+	MaxConns int
 }
 
 // Client makes guarded calls. It is safe for concurrent use. Each answer is read
@@ -81,6 +84,9 @@ func New(o Options) *Client {
 		MaxIdleConns:           maxIdleConns,
 		MaxIdleConnsPerHost:    maxIdlePerHost,
 		IdleConnTimeout:        idleConnTimeout,
+	}
+	if o.MaxConns != 0 {
+		c.transport.MaxConnsPerHost, c.transport.MaxIdleConns, c.transport.MaxIdleConnsPerHost = o.MaxConns, o.MaxConns, o.MaxConns
 	}
 	return c
 }
