@@ -48,11 +48,12 @@ type world struct {
 	Issuer     *issuertest.Issuer
 	Signer     *adminapi.Signer
 
-	files map[string]string
-	keys  []byte
-	logs  *logBuffer
-	stop  context.CancelFunc
-	ended chan error
+	files  map[string]string
+	keys   []byte
+	logs   *logBuffer
+	public net.Listener
+	stop   context.CancelFunc
+	ended  chan error
 }
 
 type option func(*world, *config.Settings)
@@ -119,6 +120,7 @@ func (w *world) start(t *testing.T, settings config.Settings) {
 		t.Fatal(err)
 	}
 	listeners := webhookserver.Listeners{Public: listen(t), Ops: listen(t), Admin: listen(t)}
+	w.public = listeners.Public
 	w.Public = "http://" + listeners.Public.Addr().String()
 	w.Ops = "http://" + listeners.Ops.Addr().String()
 	w.Admin = "http://" + listeners.Admin.Addr().String()

@@ -186,14 +186,14 @@ func watch(t testing.TB, w *world, client *outbound.Client) *issuer.Watcher {
 
 func waitFor(t testing.TB, done func() bool) {
 	t.Helper()
-	deadline := time.After(5 * time.Second)
+	deadline := time.After(30 * time.Second)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal("it did not happen within 5 s")
+			t.Fatal("it did not happen within 30 s")
 		}
 	}
 }

@@ -285,7 +285,7 @@ func start(t *testing.T, watcher *Watcher) {
 // await waits for a snapshot that the condition holds for.
 func await(t *testing.T, file *File, holds func(Snapshot) bool) {
 	t.Helper()
-	limit := time.After(10 * time.Second)
+	limit := time.After(30 * time.Second)
 	for {
 		snapshot, changed := file.Watch()
 		if holds(snapshot) {

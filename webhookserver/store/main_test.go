@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -77,6 +78,17 @@ func confirmUser(ctx context.Context, s *Store, i int) error {
 	}, l.ConsentAt)
 	if err == nil && outcome != link.Activated && outcome != link.Repeated {
 		return fmt.Errorf("confirmation of user %d: %s", i, outcome)
+	}
+	return err
+}
+
+// patiently calls again while the store is unavailable, as platforms do.
+func patiently(call func() error) error {
+	var err error
+	for range 100 {
+		if err = call(); !errors.Is(err, link.ErrUnavailable) {
+			break
+		}
 	}
 	return err
 }
