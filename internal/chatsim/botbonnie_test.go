@@ -134,29 +134,6 @@ func TestCustomers(t *testing.T) {
 	}
 }
 
-func TestAModulesAnswerIsJudged(t *testing.T) {
-	for _, tc := range []struct {
-		reason string
-		status int
-		answer string
-		good   bool
-	}{
-		{"a text", 200, `{"type":"text","text":"hi"}`, true},
-		{"no status but 200", 204, ``, false},
-		{"no JSON", 200, `ok`, false},
-		{"no type", 200, `{"text":"hi"}`, false},
-		{"no text", 200, `{"type":"text"}`, false},
-		{"a text too long", 200, `{"type":"text","text":"` + strings.Repeat("字", 321) + `"}`, false},
-		{"the longest text", 200, `{"type":"text","text":"` + strings.Repeat("字", 320) + `"}`, true},
-	} {
-		t.Run(tc.reason, func(t *testing.T) {
-			if got := judgeMessage(tc.status, []byte(tc.answer)); (got == "") != tc.good {
-				t.Errorf("judged %q", got)
-			}
-		})
-	}
-}
-
 func TestTheUsersOwnLogOutGoesToTheModule(t *testing.T) {
 	w := newWorld(t)
 	w.get(w.browser(alice), "/account/link?"+home(t, w.tap("line-bot", alice), goodNonce).Encode())

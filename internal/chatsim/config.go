@@ -1,6 +1,7 @@
 package chatsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,7 +33,9 @@ type Config struct {
 // Channel is one LINE Official Account or one Facebook Page.
 type Channel struct {
 	Name string `json:"name"`
-	Kind Kind   `json:"kind"`
+	// DisplayName is what the chat app calls the company; empty for Name.
+	DisplayName string `json:"displayName,omitempty"`
+	Kind        Kind   `json:"kind"`
 	// PageID is the Facebook Page id, or what BotBonnie calls the pageId of a LINE Official Account.
 	PageID string `json:"pageID"`
 	// BotUserID is the `destination` of LINE's webhooks.
@@ -62,6 +65,10 @@ type BotBonnie struct {
 	APISecret string `json:"apiSecret"`
 	// URLKey goes into the modules' URLs as the parameter k; empty for none.
 	URLKey string `json:"urlKey,omitempty"`
+	// Tags are the ids of those that exist in the console.
+	Tags []string `json:"tags,omitempty"`
+	// Modules are the bot's script.
+	Modules []Module `json:"modules,omitempty"`
 }
 
 // User is somebody in the chat.
@@ -116,9 +123,41 @@ func (c Channel) validate() error {
 		return fmt.Errorf("server %q: want an absolute http or https URL", c.Server)
 	case c.BotBonnie != nil && (c.BotBonnie.BotID == "" || c.BotBonnie.APIToken == "" || c.BotBonnie.APISecret == ""):
 		return errors.New("want botBonnie.botID, apiToken and apiSecret")
+	case c.BotBonnie != nil:
+		return c.BotBonnie.validate()
 	}
 	return nil
 }
+
+func (b *BotBonnie) validate() error {
+	ids := map[string]bool{}
+	for _, m := range b.Modules {
+		if m.ID == "" || ids[m.ID] {
+			return fmt.Errorf("botBonnie.modules: id %q: want one of its own", m.ID)
+		}
+		ids[m.ID] = true
+		switch m.Kind {
+		case StartLinking, StopLinking:
+			if m.Text == "" || m.Button == "" {
+				return fmt.Errorf("botBonnie.modules: %s: want text and button", m.ID)
+			}
+		case JSONAPI:
+			if m.Path == "" || m.Path[0] != '/' {
+				return fmt.Errorf("botBonnie.modules: %s: want a path", m.ID)
+			}
+		case Words:
+			if m.Text == "" {
+				return fmt.Errorf("botBonnie.modules: %s: want text", m.ID)
+			}
+		default:
+			return fmt.Errorf("botBonnie.modules: %s: kind %q: want startLinking, stopLinking, jsonAPI or words", m.ID, m.Kind)
+		}
+	}
+	return nil
+}
+
+// displayName is what the chat app calls the company.
+func (c Channel) displayName() string { return cmp.Or(c.DisplayName, c.Name) }
 
 func absolute(raw string) bool {
 	u, err := url.Parse(raw)

@@ -17,11 +17,18 @@ func (s *Simulator) routeControl() {
 	s.routes.HandleFunc("POST "+user+"/login", s.onUser(s.tapLogin))
 	s.routes.HandleFunc("POST "+user+"/logout", s.onUser(s.tapLogout))
 	s.routes.HandleFunc("POST "+user+"/attack", s.onUser(s.attack))
+	s.routes.HandleFunc("GET "+user+"/messages", s.onUser(s.listMessages))
+	s.routes.HandleFunc("POST "+user+"/messages", s.onUser(s.postMessage))
+	s.routes.HandleFunc("POST "+user+"/press", s.onUser(s.pressButton))
+	s.routes.HandleFunc("PUT /sim/channels/{channel}", s.putChannel)
+	s.routes.HandleFunc("PUT /sim/channels/{channel}/credentials", s.onChannel(s.setCredentials))
 	s.routes.HandleFunc("PUT /sim/channels/{channel}/switches", s.onChannel(s.setSwitches))
 	s.routes.HandleFunc("POST /sim/channels/{channel}/verify", s.onChannel(s.verify))
 	s.routes.HandleFunc("POST /sim/channels/{channel}/redeliver", s.onChannel(s.redeliver))
 	s.routes.HandleFunc("PUT /sim/clock", s.setClock)
 	s.routes.HandleFunc("POST /sim/faults", s.addFault)
+	s.routes.HandleFunc("DELETE /sim/faults", s.clearFaults)
+	s.routes.HandleFunc("POST /sim/requests", s.addRequest)
 	s.routes.HandleFunc("GET /sim/requests", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, s.log.all())
 	})
@@ -123,7 +130,7 @@ func (s *Simulator) login(c *channel, u *user) Login {
 	defer s.mu.Unlock()
 	u.active = s.nowLocked()
 	t := s.issue(c, u)
-	return Login{t.loginURL(), t.text, t.expires}
+	return Login{t.loginURL(c.authorizeURL()), t.text, t.expires}
 }
 
 func (s *Simulator) tapLogout(w http.ResponseWriter, r *http.Request, c *channel, u *user) {
@@ -164,7 +171,7 @@ func (s *Simulator) redeliver(w http.ResponseWriter, r *http.Request, c *channel
 		failed(w, http.StatusConflict, "nothing has been sent yet")
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]bool{"acknowledged": s.post(r.Context(), c.Server+"/webhook", last, true)})
+	writeJSON(w, http.StatusOK, map[string]bool{"acknowledged": s.post(r.Context(), c, last, true)})
 }
 
 func (s *Simulator) setClock(w http.ResponseWriter, r *http.Request) {

@@ -78,7 +78,7 @@ func TestTheRecordJudges(t *testing.T) {
 }
 
 func TestTheRecordKeepsNoTokensUnlessTold(t *testing.T) {
-	l := recorder{}
+	l := recorder{changed: func() {}}
 	l.add(Request{Path: "http://server/botbonnie/linked?k=secret", Query: "access_token=secret", Body: "secret", Answer: "secret"})
 	if got := l.all()[0]; got.Query+got.Body+got.Answer != "" || strings.Contains(got.Path, "secret") {
 		t.Errorf("recorded %+v", got)

@@ -27,37 +27,28 @@ type customer struct {
 
 // customers lists the users whose last interaction is later than from.
 func (s *Simulator) customers(w http.ResponseWriter, r *http.Request) {
-	refuse := func(status int, message string) {
-		judge(r.Context()).refusal = message
-		writeJSON(w, status, map[string]any{"errorMessage": message, "errorCode": status})
-	}
-	given, ok := bearer(r)
-	query, wrong := strictQuery(r, []string{"botId"}, "limit", "from", "next")
+	channels, ok := s.botChannels(w, r)
 	if !ok {
-		refuse(http.StatusUnauthorized, "no token")
+		return
+	}
+	query, wrong := strictQuery(r, []string{"botId"}, "limit", "from", "next")
+	if wrong != "" {
+		botBonnieRefuse(w, r, http.StatusBadRequest, wrong)
+		return
+	}
+	if query.Get("botId") != channels[0].BotBonnie.BotID {
+		botBonnieRefuse(w, r, http.StatusForbidden, "the token is another bot's")
+		return
+	}
+	judge(r.Context()).channel = channels[0].Name
+	limit, from, start, wrong := pageOf(query)
+	if wrong != "" {
+		botBonnieRefuse(w, r, http.StatusBadRequest, wrong)
 		return
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.find(func(c *channel) bool { return c.BotBonnie != nil && c.BotBonnie.APIToken == given })
-	switch {
-	case c == nil:
-		refuse(http.StatusUnauthorized, "the token is no bot's")
-		return
-	case wrong != "":
-		refuse(http.StatusBadRequest, wrong)
-		return
-	case query.Get("botId") != c.BotBonnie.BotID:
-		refuse(http.StatusForbidden, "the token is another bot's")
-		return
-	}
-	judge(r.Context()).credentials = "ok"
-	limit, from, start, wrong := pageOf(query)
-	if wrong != "" {
-		refuse(http.StatusBadRequest, wrong)
-		return
-	}
-	records := s.recordsSince(c.BotBonnie.BotID, from)
+	records := s.recordsSince(channels, from)
+	s.mu.Unlock()
 	records = records[min(start, len(records)):]
 	res := map[string]any{}
 	if len(records) > limit {
@@ -93,13 +84,10 @@ func pageOf(query url.Values) (limit int, from time.Time, start int, wrong strin
 	return limit, from, start, ""
 }
 
-// recordsSince is the bot's list: one bot may have several channels. A caller holds the mutex.
-func (s *Simulator) recordsSince(botID string, from time.Time) []customer {
+// recordsSince is the bot's list. A caller holds the mutex.
+func (s *Simulator) recordsSince(channels []*channel, from time.Time) []customer {
 	records := []customer{}
-	for _, c := range s.channels {
-		if c.BotBonnie == nil || c.BotBonnie.BotID != botID {
-			continue
-		}
+	for _, c := range channels {
 		for _, u := range c.users {
 			if u.active.After(from) {
 				records = append(records, s.customer(c, u))
@@ -114,7 +102,10 @@ func (s *Simulator) customer(c *channel, u *user) customer {
 	r := customer{
 		ID: u.ID, Platform: "LINE", PageID: c.PageID, Status: running,
 		Created: u.created.UnixMilli(), LastActive: u.active.UnixMilli(),
-		Tags: []string{}, Params: map[string]any{}, ExtID: u.extID,
+		Tags: append([]string{}, u.tags...), Params: map[string]any{}, ExtID: u.extID,
+	}
+	for name, value := range u.params {
+		r.Params[name] = value
 	}
 	if c.Kind == Messenger {
 		r.Platform = "FB"

@@ -33,48 +33,64 @@ func (s *Simulator) deliver(ctx context.Context, c *channel, hook *webhook) bool
 			s.send(ctx, c, hook, switches)
 		}
 		if hook.user != nil && !switches.Mute {
-			s.callModule(ctx, c, hook.user, hook.linked)
+			s.tellLinked(ctx, c, hook.user, hook.linked)
 		}
 		return true // BotBonnie itself has taken it
+	}
+	if switches.WebhookOff {
+		return false
 	}
 	return s.send(ctx, c, hook, switches)
 }
 
 // send posts a webhook to the server as often as the switches say.
 func (s *Simulator) send(ctx context.Context, c *channel, hook *webhook, switches Switches) bool {
-	acknowledged := s.post(ctx, c.Server+"/webhook", hook, false)
+	acknowledged := s.post(ctx, c, hook, false)
 	for range switches.Redeliver {
 		if acknowledged {
 			break
 		}
-		acknowledged = s.post(ctx, c.Server+"/webhook", hook, true)
+		acknowledged = s.post(ctx, c, hook, true)
 	}
 	for range switches.Duplicates {
-		s.post(ctx, c.Server+"/webhook", hook, true)
+		s.post(ctx, c, hook, true)
 	}
 	return acknowledged
 }
 
 // post sends once and records it. Every platform takes 2xx for an acknowledgement and nothing else.
-func (s *Simulator) post(ctx context.Context, address string, hook *webhook, again bool) bool {
+func (s *Simulator) post(ctx context.Context, c *channel, hook *webhook, again bool) bool {
+	s.mu.Lock()
+	address := c.webhookURL()
+	s.mu.Unlock()
 	body, header := hook.render(again)
-	status, _ := s.call(ctx, http.MethodPost, address, header, body, hook.answerTime)
+	status, _ := s.call(ctx, c, sending{http.MethodPost, address, header, body, hook.answerTime})
 	return status >= 200 && status <= 299
 }
 
+// sending is a request that a platform makes.
+type sending struct {
+	method, address string
+	header          http.Header
+	body            []byte
+	within          time.Duration
+}
+
 // call sends a request and records it with its answer. The status is 0 when there is no answer in time.
-func (s *Simulator) call(ctx context.Context, method, address string, header http.Header, body []byte, within time.Duration,
-) (int, []byte) {
-	ctx, cancel := context.WithTimeout(ctx, within)
+func (s *Simulator) call(ctx context.Context, c *channel, out sending) (int, []byte) {
+	ctx, cancel := context.WithTimeout(ctx, out.within)
 	defer cancel()
-	sent := Request{At: s.now(), Sent: true, Method: method, Path: address, Body: string(body)}
+	sent := Request{
+		At: s.now(), Sent: true, Channel: c.Name, Method: out.method, Path: out.address, Body: string(out.body),
+		Signed: signatureOf(out.header),
+	}
 	defer func() { s.log.add(sent) }()
-	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body)) //nolint:gosec // the configuration names the server
+	req, err := http.NewRequestWithContext(ctx, out.method, out.address, bytes.NewReader(out.body)) //nolint:gosec // the configuration names the server
 	if err != nil {
 		sent.Refusal = err.Error()
 		return 0, nil
 	}
-	req.Header = header
+	req.Header = out.header
 	resp, err := s.client.Do(req) //nolint:gosec // as above
 	if err != nil {
 		sent.Refusal = err.Error()
@@ -88,4 +104,14 @@ func (s *Simulator) call(ctx context.Context, method, address string, header htt
 	}
 	sent.Status, sent.Answer = resp.StatusCode, string(answer)
 	return resp.StatusCode, answer
+}
+
+// signatureOf names the header that proves who sends a request; empty without one.
+func signatureOf(h http.Header) string {
+	for _, name := range []string{"X-Line-Signature", "X-Hub-Signature-256", "X-Hub-Signature"} {
+		if h.Get(name) != "" {
+			return name
+		}
+	}
+	return ""
 }

@@ -1,7 +1,10 @@
 package chatsim
 
 import (
+	"cmp"
+	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -14,6 +17,12 @@ type Fault struct {
 	Status int `json:"status,omitempty"`
 	// Delay holds the answer back, in milliseconds.
 	Delay int `json:"delay,omitempty"`
+	// RetryAfter is the header of that name, in seconds.
+	RetryAfter int `json:"retryAfter,omitempty"`
+	// Body is answered instead of garbage, for example {"errorCode":500,"errorMessage":"…"}.
+	Body string `json:"body,omitempty"`
+	// Done has the request take effect before the fault answers: what was asked for is done, and nobody is told.
+	Done bool `json:"done,omitempty"`
 	// Times is how many requests it is for; 0 stands for one.
 	Times int `json:"times,omitempty"`
 }
@@ -25,6 +34,9 @@ func (s *Simulator) withFaults(w http.ResponseWriter, r *http.Request) {
 		s.routes.ServeHTTP(w, r)
 		return
 	}
+	if f.Done {
+		s.routes.ServeHTTP(&unheard{header: http.Header{}}, r)
+	}
 	if f.Delay > 0 {
 		held := time.NewTimer(time.Duration(f.Delay) * time.Millisecond)
 		defer held.Stop()
@@ -33,17 +45,18 @@ func (s *Simulator) withFaults(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		}
-		if f.Status == 0 {
+		if f.Status == 0 && f.Body == "" {
 			s.routes.ServeHTTP(w, r)
 			return
 		}
 	}
 	judge(r.Context()).refusal = "a fault that was asked for"
 	w.Header().Set("Content-Type", "application/json")
-	if f.Status != 0 {
-		w.WriteHeader(f.Status)
+	if f.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
 	}
-	_, _ = w.Write([]byte(`{"garbage": [`))
+	w.WriteHeader(cmp.Or(f.Status, http.StatusOK))
+	_, _ = io.WriteString(w, cmp.Or(f.Body, `{"garbage": [`)) // a caller that is gone has nobody left to tell
 }
 
 func (s *Simulator) takeFault(path string) (Fault, bool) {
@@ -60,3 +73,15 @@ func (s *Simulator) takeFault(path string) (Fault, bool) {
 	}
 	return Fault{}, false
 }
+
+// unheard is an answer that reaches nobody.
+type unheard struct{ header http.Header }
+
+// Header implements http.ResponseWriter.
+func (u *unheard) Header() http.Header { return u.header }
+
+// Write implements http.ResponseWriter.
+func (*unheard) Write(b []byte) (int, error) { return len(b), nil }
+
+// WriteHeader implements http.ResponseWriter.
+func (*unheard) WriteHeader(int) {}

@@ -10,14 +10,23 @@ import (
 const (
 	graphBadToken     = 190
 	graphBadParameter = 100
+	graphPermission   = 10
+	// graphLinking is the code of account linking.
+	graphLinking = 10303
+	// graphNoUser is the subcode for a PSID that is none of the page's, graphTooLate for the end of the 24-hour window.
+	graphNoUser  = 2018001
+	graphTooLate = 2018278
 	// graphNoProfile is the subcode for an account that was made with a telephone number.
 	graphNoProfile = 2018218
 )
 
 var graphVersion = regexp.MustCompile(`^v[1-9][0-9]?\.[0-9]$`)
 
-// routeGraph serves the two nodes of Meta's Graph that a login needs.
+// routeGraph serves the nodes and edges of Meta's Graph that a login and a bot need.
 func (s *Simulator) routeGraph() {
+	s.routes.HandleFunc("POST /{version}/me/messages", s.graphSend)
+	s.routes.HandleFunc("POST /{version}/me/unlink_accounts", s.graphUnlink)
+	s.routes.HandleFunc("GET /{version}/me/subscribed_apps", s.graphSubscribed)
 	s.routes.HandleFunc("GET /{version}/me", s.graphMe)
 	s.routes.HandleFunc("GET /{version}/{psid}", s.graphProfile)
 }
@@ -48,7 +57,7 @@ func (s *Simulator) graphCall(w http.ResponseWriter, r *http.Request) (*channel,
 	said.credentials = "wrong"
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.find(func(c *channel) bool { return c.Kind == Messenger && c.AccessToken == given })
+	c := s.find(func(c *channel) bool { return c.Kind == Messenger && c.accessToken == given })
 	if c == nil {
 		graphError(w, r, http.StatusUnauthorized, graphBadToken, 0, "Invalid OAuth access token.")
 		return nil, false
@@ -61,7 +70,7 @@ func (s *Simulator) graphCall(w http.ResponseWriter, r *http.Request) (*channel,
 		graphError(w, r, http.StatusBadRequest, graphBadParameter, 0, "Invalid appsecret_proof provided in the API argument")
 		return nil, false
 	}
-	said.credentials = "ok"
+	said.credentials, said.channel = "ok", c.Name
 	return c, true
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,8 @@ const (
 	bob   = "U00000000000000000000000000000b0b"
 	carol = "1000000000000001"
 	dan   = "1000000000000002"
+
+	leaverTag = "tag-4VW8DDgwu"
 )
 
 // world is a simulator with a server beside it that takes whatever it is sent.
@@ -36,6 +39,7 @@ type world struct {
 // delivered is a request that the server was sent.
 type delivered struct {
 	path   string
+	query  string
 	header http.Header
 	body   []byte
 }
@@ -47,7 +51,7 @@ func newWorld(t *testing.T) *world {
 		body, _ := io.ReadAll(r.Body)
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.got = append(w.got, delivered{r.URL.Path, r.Header, body})
+		w.got = append(w.got, delivered{r.URL.Path, r.URL.RawQuery, r.Header, body})
 		if r.Method == http.MethodGet && r.FormValue("hub.verify_token") == "vt" {
 			_, _ = io.WriteString(rw, r.FormValue("hub.challenge"))
 			return
@@ -60,7 +64,12 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(front.Close)
 	w.url = front.URL
 	bot := func(id string) *BotBonnie {
-		return &BotBonnie{BotID: id, APIToken: id + "-token", APISecret: id + "-secret"}
+		return &BotBonnie{BotID: id, APIToken: id + "-token", APISecret: id + "-secret", Tags: []string{leaverTag}, Modules: []Module{
+			{ID: "module-start", Kind: StartLinking, Keywords: []string{"log in"}, Text: "Please log in.", Button: "Log in"},
+			{ID: "module-stop", Kind: StopLinking, Keywords: []string{"log out"}, Text: "Log out?", Button: "Log out"},
+			{ID: "module-leave", Kind: JSONAPI, Keywords: []string{"leave"}, Path: "/services/leave?fields=user,userParams"},
+			{ID: "module-else", Kind: Words, Text: "I know of leave."},
+		}}
 	}
 	line := Channel{
 		Name: "line", Kind: LINE, PageID: "507oftxz", BotUserID: "Ubot", Secret: "line-secret", AccessToken: "line-token",
@@ -139,6 +148,60 @@ func (w *world) api(method, path, token string) (int, string) {
 	return w.read(resp)
 }
 
+// post calls one of the platforms' APIs with a body, and with pairs of a header's name and value.
+func (w *world) post(method, path, token, body string, headers ...string) (int, string, http.Header) {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for pair := range slices.Chunk(headers, 2) {
+		req.Header.Set(pair[0], pair[1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	status, said := w.read(resp)
+	return status, said, resp.Header
+}
+
+// chat is what stands in the user's chat.
+func (w *world) chat(channel, user string) []Message {
+	w.t.Helper()
+	var all []Message
+	w.control(http.MethodGet, "channels/"+channel+"/users/"+user+"/messages", nil, &all)
+	return all
+}
+
+// last is the newest message of the user's chat.
+func (w *world) last(channel, user string) Message {
+	w.t.Helper()
+	all := w.chat(channel, user)
+	if len(all) == 0 {
+		w.t.Fatal("the chat is empty")
+	}
+	return all[len(all)-1]
+}
+
+// say has the user say something.
+func (w *world) say(channel, user, text string) {
+	w.t.Helper()
+	w.control(http.MethodPost, "channels/"+channel+"/users/"+user+"/messages", Said{text}, nil)
+}
+
+// press taps a button, and returns what that opens.
+func (w *world) press(channel, user string, b Button) string {
+	w.t.Helper()
+	var p Pressed
+	w.control(http.MethodPost, "channels/"+channel+"/users/"+user+"/press", Press{b.ID}, &p)
+	return p.Open
+}
+
 // control calls the control API and reads the answer into out.
 func (w *world) control(method, path string, in, out any) {
 	w.t.Helper()
@@ -158,7 +221,7 @@ func (w *world) control(method, path string, in, out any) {
 	if status > 299 {
 		w.t.Fatalf("%s %s: %d %s", method, path, status, said)
 	}
-	if out != nil {
+	if out != nil && said != "" {
 		if err := json.Unmarshal([]byte(said), out); err != nil {
 			w.t.Fatalf("%s %s: %v in %s", method, path, err, said)
 		}

@@ -63,12 +63,13 @@ func (s *Simulator) endLineLinking(text, nonce, who string) (*channel, *webhook,
 	}
 	t.used = true
 	if who != t.user.ID {
-		return t.channel, s.lineEvent(t.channel, nil, nonce), errOtherUser
+		return t.channel, s.lineLinked(t.channel, nil, nonce), errOtherUser
 	}
 	t.user.linked = true
 	t.user.active = s.nowLocked()
 	if t.channel.BotBonnie != nil {
 		t.user.extID = nonce
 	}
-	return t.channel, s.lineEvent(t.channel, t.user, nonce), nil
+	t.user.code = nonce
+	return t.channel, s.lineLinked(t.channel, t.user, nonce), nil
 }

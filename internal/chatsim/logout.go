@@ -19,20 +19,22 @@ func (s *Simulator) logOut(ctx context.Context, c *channel, u *user) error {
 		return errNotLinked
 	}
 	if c.Kind == Messenger {
-		hook := s.messengerEvent(c, u, "")
+		hook := s.messengerLinked(c, u, "")
+		s.note(u, "Your accounts are no longer linked.")
 		s.mu.Unlock()
 		s.deliver(ctx, c, hook)
 		return nil
 	}
-	defer s.mu.Unlock()
 	if c.BotBonnie == nil {
+		s.mu.Unlock()
 		return errNoLogout
 	}
 	u.linked, u.extID, u.active = false, "", s.nowLocked()
-	if !c.switches.Mute {
-		s.mu.Unlock()
-		s.callModule(ctx, c, u, false)
-		s.mu.Lock()
+	s.note(u, "Your accounts are no longer linked.")
+	muted := c.switches.Mute
+	s.mu.Unlock()
+	if !muted {
+		s.tellLinked(ctx, c, u, false)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func TestMessengerLinksWhenTheWebhookIsAcknowledged(t *testing.T) {
 				t.Fatal(err)
 			}
 			m := d.Entry[0].Messaging[0]
-			if d.Entry[0].ID != "4711" || m.Sender.ID != carol || m.AccountLinking != (metaAccountLink{"linked", "c0de"}) {
+			if d.Entry[0].ID != "4711" || m.Sender.ID != carol || *m.AccountLinking != (metaAccountLink{"linked", "c0de"}) {
 				t.Errorf("wrong event: %s", got[0].body)
 			}
 		})

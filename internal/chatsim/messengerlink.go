@@ -37,7 +37,7 @@ func (s *Simulator) messengerLinking(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	hook := s.messengerEvent(t.channel, t.user, code)
+	hook := s.messengerLinked(t.channel, t.user, code)
 	s.mu.Unlock()
 	// "Not acknowledging this webhook event will cause the linking process to abort."
 	if !s.deliver(context.WithoutCancel(r.Context()), t.channel, hook) {

@@ -12,9 +12,18 @@ import (
 
 // Request is one request that the simulator was sent, or that it sent.
 type Request struct {
+	// ID counts the requests from 1.
+	ID int       `json:"id"`
 	At time.Time `json:"at"`
 	// Sent is true for a webhook or a module call.
-	Sent   bool   `json:"sent,omitempty"`
+	Sent bool `json:"sent,omitempty"`
+	// From and To name the programs on either side; empty where one of them is the simulator.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+	// Channel is the name of the channel that it is about, where that is known.
+	Channel string `json:"channel,omitempty"`
+	// Signed names the header that proves who sent it.
+	Signed string `json:"signed,omitempty"`
 	Method string `json:"method"`
 	// Path of what it was sent; the whole URL of what it sent.
 	Path string `json:"path"`
@@ -38,15 +47,18 @@ const maxBody = 2 << 20
 
 type recorder struct {
 	bodies bool
+	// changed is called after each record.
+	changed func()
 
 	mu       sync.Mutex
+	count    int
 	requests []Request
 }
 
 type recordKey struct{}
 
 // judgement is what a handler says of its request, for the record.
-type judgement struct{ credentials, refusal string }
+type judgement struct{ credentials, refusal, channel string }
 
 // judge returns the place for what the handler thinks of the request.
 func judge(ctx context.Context) *judgement {
@@ -72,8 +84,9 @@ func (l *recorder) serve(w http.ResponseWriter, r *http.Request, at time.Time, n
 	status := statusWriter{ResponseWriter: w, status: http.StatusOK}
 	next.ServeHTTP(&status, r.WithContext(context.WithValue(r.Context(), recordKey{}, &j)))
 	l.add(Request{
-		At: at, Method: r.Method, Path: r.URL.Path, Credentials: j.credentials, Status: status.status, Refusal: j.refusal,
-		Query: r.URL.RawQuery, Body: string(body),
+		At: at, Channel: j.channel, Method: r.Method, Path: r.URL.Path, Credentials: j.credentials, Status: status.status,
+		Refusal: j.refusal,
+		Query:   r.URL.RawQuery, Body: string(body),
 	})
 }
 
@@ -83,11 +96,14 @@ func (l *recorder) add(r Request) {
 		r.Path, _, _ = strings.Cut(r.Path, "?")
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if len(l.requests) == maxRecords {
 		l.requests = append(l.requests[:0], l.requests[1:]...)
 	}
+	l.count++
+	r.ID = l.count
 	l.requests = append(l.requests, r)
+	l.mu.Unlock()
+	l.changed()
 }
 
 func (l *recorder) all() []Request {

@@ -9,6 +9,7 @@ import (
 func (s *Simulator) routeBotBonnie() {
 	s.routes.HandleFunc("GET /account/link", s.redirector)
 	s.routes.HandleFunc("GET /v1/api/bot/customers", s.customers)
+	s.routes.HandleFunc("POST /v1/api/accountLink/unlink", s.unlink)
 }
 
 // redirector is rd.botbonnie.com/account/link: it takes the code of a login back and leads the browser on to the platform

@@ -20,6 +20,10 @@ type Simulator struct {
 	channels []*channel
 	tokens   map[string]*token // by its text
 	faults   []*Fault
+	// replyTokens are LINE's, by their text.
+	replyTokens map[string]replyToken
+	// watchers are told, by the closing of a channel, that there is something new to see.
+	watchers chan struct{}
 }
 
 // channel is a Channel at work. Its fields are guarded by the simulator's mutex.
@@ -29,6 +33,12 @@ type channel struct {
 	switches Switches
 	// last is the newest webhook, to be sent again.
 	last *webhook
+	// accessToken and apiToken are those that are good now.
+	accessToken, apiToken string
+	// endpoint is the webhook URL that a call to LINE has set; empty until then.
+	endpoint string
+	// pushes are those that LINE took under a retry key.
+	pushes map[string]acceptedPush
 }
 
 // Switches are what a test changes about a channel.
@@ -41,6 +51,10 @@ type Switches struct {
 	Relay bool `json:"relay,omitempty"`
 	// Duplicates is how many times more each webhook is sent, acknowledged or not.
 	Duplicates int `json:"duplicates,omitempty"`
+	// EchoUnlink has the platform tell of an unlinking that the company itself asked for, as it tells of the user's own.
+	EchoUnlink bool `json:"echoUnlink,omitempty"`
+	// WebhookOff has nothing delivered, as the switch of that name in LINE's console.
+	WebhookOff bool `json:"webhookOff,omitempty"`
 	// Redeliver is how often a webhook that was not acknowledged is sent again; LINE's is off until the console says so.
 	Redeliver int `json:"redeliver,omitempty"`
 }
@@ -50,10 +64,17 @@ type user struct {
 	User
 	// linked is whether the platform calls the accounts linked. LINE keeps no such state: there it is what it told last.
 	linked bool
-	// extID is the code that BotBonnie keeps.
-	extID string
-	// created and active are BotBonnie's.
+	// extID is the code that BotBonnie keeps, and code what the platform itself was given last.
+	extID, code string
+	// created is BotBonnie's; active is when the user did something last.
 	created, active time.Time
+	// tags, params and notices are what BotBonnie keeps and tells the agents.
+	tags    []string
+	params  map[string]string
+	notices []string
+
+	chat                    []Message
+	lastMessage, lastButton int
 }
 
 // Options are what the simulator works with.
@@ -79,14 +100,17 @@ func New(config Config, o Options) (*Simulator, error) {
 			// What a platform is told is an answer, never another address.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		tokens: map[string]*token{},
+		tokens:      map[string]*token{},
+		replyTokens: map[string]replyToken{},
+		watchers:    make(chan struct{}),
+	}
+	s.log.changed = func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.changed()
 	}
 	for _, c := range config.Channels {
-		ch := &channel{Channel: c}
-		s.channels = append(s.channels, ch)
-		for _, u := range c.Users {
-			s.addUser(ch, u)
-		}
+		s.addChannel(c)
 	}
 	s.routes = http.NewServeMux()
 	s.routeLINE()
@@ -101,6 +125,25 @@ func New(config Config, o Options) (*Simulator, error) {
 // ServeHTTP records and answers the request.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.log.serve(w, r, s.now(), http.HandlerFunc(s.withFaults))
+}
+
+// addChannel opens a chat. A caller holds the mutex, or is New.
+func (s *Simulator) addChannel(c Channel) *channel {
+	added := &channel{Channel: c, accessToken: c.AccessToken, pushes: map[string]acceptedPush{}}
+	if c.BotBonnie != nil {
+		added.apiToken = c.BotBonnie.APIToken
+	}
+	s.channels = append(s.channels, added)
+	for _, u := range c.Users {
+		s.addUser(added, u)
+	}
+	return added
+}
+
+// changed wakes whoever watches. A caller holds the mutex.
+func (s *Simulator) changed() {
+	close(s.watchers)
+	s.watchers = make(chan struct{})
 }
 
 // now is the simulator's time.

@@ -3,6 +3,7 @@ package chatsim
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"net/url"
 	"slices"
@@ -68,8 +69,9 @@ func (s *Simulator) valid(text string) (*token, error) {
 	return t, nil
 }
 
-// loginURL is what the platform opens when the user taps Log in.
-func (t *token) loginURL() string {
+// loginURL is what the platform opens when the user taps Log in: the address that the company has given, with the platform's
+// parameters.
+func (t *token) loginURL(address string) string {
 	pairs := []string{}
 	if t.carry != "" {
 		pairs = append(pairs, "userId", t.user.ID, "pageId", t.channel.PageID, "carry", t.carry)
@@ -79,7 +81,7 @@ func (t *token) loginURL() string {
 	} else {
 		pairs = append(pairs, "account_linking_token", t.text, "redirect_uri", t.redirectURI)
 	}
-	return appendQuery(t.channel.Server+"/authorize", pairs...)
+	return appendQuery(address, pairs...)
 }
 
 // appendQuery adds pairs of a name and a value to a URL that may have a query already.
@@ -95,9 +97,19 @@ func appendQuery(raw string, pairs ...string) string {
 	return raw
 }
 
+// authorizeURL is the login URL that was registered with BotBonnie, or stands in a bot's messages.
+func (c *channel) authorizeURL() string { return c.Server + "/authorize" }
+
 // random returns base64url of n random bytes.
 func random(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails: crypto/rand ends the process instead
 	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// randomUint64 is a number that nobody can guess.
+func randomUint64() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // as above
+	return binary.NativeEndian.Uint64(b[:])
 }
