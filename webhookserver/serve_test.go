@@ -54,7 +54,7 @@ func TestGracefulStop(t *testing.T) {
 	if err != nil {
 		t.Errorf("the server ended with %v", err)
 	}
-	w.ended <- err // for the cleanup
+	w.ended <- err                                                   // for the cleanup
 	if _, err := w.public.Accept(); !errors.Is(err, net.ErrClosed) { // by now the port may be somebody else's
 		t.Errorf("the public port is still open: %v", err)
 	}
