@@ -18,6 +18,9 @@ type Call struct {
 	// Locale is the user's, such as zh_TW; empty unless the URL asks for it
 	// (?fields=user).
 	Locale string
+	// Linked is what BotBonnie believes of the user's link (bot_isLinked, deprecated);
+	// nil when it does not say.
+	Linked *bool
 }
 
 // ReadCall reads a call. Ids come as strings or numbers, and so does bot_channel,
@@ -29,6 +32,7 @@ func ReadCall(v signature.Verified) (Call, error) {
 		PageID  event.ID        `json:"bot_pid"`
 		Channel event.ID        `json:"bot_channel"`
 		User    json.RawMessage `json:"user"`
+		Linked  json.RawMessage `json:"bot_isLinked"`
 	}
 	if err := v.Decode(&body); err != nil {
 		return Call{}, err
@@ -41,5 +45,12 @@ func ReadCall(v signature.Verified) (Call, error) {
 		Locale string `json:"locale"`
 	}
 	_ = json.Unmarshal(body.User, &user) // most calls have none
-	return Call{BotID: string(body.BotID), PageID: string(body.PageID), UserID: string(body.RawUID), Channel: platform, Locale: user.Locale}, nil
+	var linked *bool
+	if json.Unmarshal(body.Linked, &linked) != nil {
+		linked = nil // a hint: what is no bool is none
+	}
+	return Call{
+		BotID: string(body.BotID), PageID: string(body.PageID), UserID: string(body.RawUID), Channel: platform,
+		Locale: user.Locale, Linked: linked,
+	}, nil
 }

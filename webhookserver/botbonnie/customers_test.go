@@ -134,12 +134,3 @@ func FuzzCustomers(f *testing.F) {
 		})
 	})
 }
-
-func TestText(t *testing.T) {
-	if m := botbonnie.Text(strings.Repeat("字", 320)); m.Text != strings.Repeat("字", 320) {
-		t.Error("320 characters were cut")
-	}
-	if m := botbonnie.Text(strings.Repeat("字", 321)); m.Text != strings.Repeat("字", 319)+"…" {
-		t.Errorf("321 characters became %d", len([]rune(m.Text)))
-	}
-}
