@@ -20,12 +20,16 @@ TESTFLAGS ?=
 export CLUSTER CLUSTER_PORT
 export KUBEBUILDER_ASSETS ?= $(CURDIR)/.cluster/bin
 
+# What writes, installs and judges manifests.
+MANIFEST_TOOLS := bin/helm bin/kustomize bin/kubeconform bin/kube-score
+
 # Folders with code of ours, each a module; and all modules, also those that only
 # pin a tool.
 CODE    := . hack/cluster hack/image hack/lint
 MODULES := $(patsubst %/go.mod,%,$(patsubst go.mod,./go.mod,$(shell git ls-files '*go.mod')))
 # What `generate` writes.
-GENERATED := api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration config/crd config/rbac/role.yaml
+GENERATED := api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration config/crd config/rbac/role.yaml \
+             charts/channellink/files dist/install.yaml
 
 GOTEST  := go test -race -timeout 20m $(TESTFLAGS)
 # Folders whose tests carry a build tag: $(call tagged,apiserver).
@@ -84,6 +88,20 @@ generate: bin/controller-gen ## CRDs, RBAC, deep copies and apply configurations
 	  crd output:crd:dir=config/crd paths=./api/v1alpha1
 	@if compgen -G 'controllers/*.go' >/dev/null; then \
 	  bin/controller-gen rbac:roleName=channellink-operator output:rbac:dir=config/rbac paths=./controllers; fi
+	@$(MAKE) manifests
+
+.PHONY: manifests install.yaml chart
+manifests: install.yaml ## dist/install.yaml, and what the Helm chart shares with config
+	@rm -rf charts/channellink/files
+	@mkdir -p charts/channellink/files/{crd,rbac,admission}
+	@cp config/crd/channellink.dev_*.yaml charts/channellink/files/crd
+	@cp config/rbac/{role,users}.yaml charts/channellink/files/rbac
+	@cp config/admission/secretaccess.yaml charts/channellink/files/admission
+install.yaml: bin/kustomize ## config/default as one file, dist/install.yaml
+	@mkdir -p dist
+	@bin/kustomize build config/default >dist/install.yaml
+chart: manifests bin/helm ## the Helm chart as a package in dist
+	@bin/helm package charts/channellink --destination dist
 
 ##@ Test
 
@@ -115,7 +133,7 @@ test-unit: ## unit tests with the race detector
 	@for module in hack/cluster hack/image; do (cd $$module && go test $(TESTFLAGS) ./...); done
 
 .PHONY: test-api
-test-api: assets ## tests against a real API server (build tag apiserver)
+test-api: assets $(MANIFEST_TOOLS) ## tests against a real API server (build tag apiserver)
 	@$(call say,'tests against kube-apiserver and etcd')
 	@$(GOTEST) -tags apiserver $(call tagged,apiserver)
 
@@ -131,6 +149,9 @@ screenshots: deps ## pictures of every page in dist/test/screenshots
 
 .PHONY: test-cluster
 test-cluster: deploy ## tests on the real cluster (build tag cluster)
+	@if [ "$(CLUSTER)" = own ]; then \
+	  $(call say,'what tests and demo take for granted of a cluster'); \
+	  (cd hack/cluster && go test -count=1 -tags cluster -run Live $(TESTFLAGS) .); fi
 	@hack/demo/dex
 	@$(call say,'tests on the cluster')
 	@KUBECONFIG=$(CURDIR)/.cluster/kubeconfig KUBECTL=$(CURDIR)/.cluster/bin/kubectl $(GOTEST) -count=1 -tags cluster $(call tagged,cluster)
@@ -150,7 +171,7 @@ assets: ## kube-apiserver, etcd and kubectl (the first time: about 5 minutes)
 	@$(cluster) build --only=assets
 
 .PHONY: tools
-tools: bin/controller-gen bin/golangci-lint ## the pinned developer tools in bin
+tools: bin/controller-gen bin/golangci-lint $(MANIFEST_TOOLS) ## the pinned developer tools in bin
 
 # A tool is built again when its pin changes.
 bin/controller-gen: hack/tools/go.mod hack/tools/go.sum
@@ -160,3 +181,14 @@ bin/controller-gen: hack/tools/go.mod hack/tools/go.sum
 bin/golangci-lint: hack/lint/go.mod hack/lint/go.sum
 	@$(call say,'building golangci-lint; the first time takes some minutes')
 	@CGO_ENABLED=0 go -C hack/lint build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bin/helm: hack/helm/go.mod hack/helm/go.sum
+	@$(call say,'building helm')
+	@CGO_ENABLED=0 go -C hack/helm build -trimpath -o $(CURDIR)/$@ helm.sh/helm/v3/cmd/helm
+
+bin/kustomize: PACKAGE := sigs.k8s.io/kustomize/kustomize/v5
+bin/kubeconform: PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform
+bin/kube-score: PACKAGE := github.com/zegl/kube-score/cmd/kube-score
+bin/kustomize bin/kubeconform bin/kube-score: hack/manifests/go.mod hack/manifests/go.sum
+	@$(call say,'building $(@F)')
+	@CGO_ENABLED=0 go -C hack/manifests build -trimpath -o $(CURDIR)/$@ $(PACKAGE)
