@@ -11,6 +11,8 @@ type Store interface {
 	IssuerStore
 	SessionStore
 	LinkStore
+	Ledger
+	AuditStore
 	IssuedStore
 	FactStore
 	// Ping reports whether the store can serve: nil or [ErrUnavailable].

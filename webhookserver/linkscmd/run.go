@@ -20,12 +20,14 @@ import (
 )
 
 // usage is what somebody reads who is in a pod and in a hurry.
-const usage = `usage: webhookserver links list|export|import [flags]
+const usage = `usage: webhookserver links list|export|import|audit [flags]
 
   list    every active link, a JSON object a line, ids masked
   export  every active link whole, for import; holds personal data
   import  reads what export writes from standard input; a link that is not newer
           than the one that is there is left out, so it can be run again
+  audit   what happened to links, who asked and why, oldest first; people are
+          told as keyed hashes, so give a user's id to find his rows
 
 `
 
@@ -39,15 +41,19 @@ type Env struct {
 
 // Run runs one of the commands. Args begin with its name. flag.ErrHelp is returned when only help was asked for.
 func Run(ctx context.Context, args []string, env Env) error {
-	commands := map[string]func(context.Context, link.Store, []link.ChannelID, Env) error{
-		"list":   list,
-		"export": export,
-		"import": importLinks,
-	}
 	flags := flag.NewFlagSet("webhookserver links", flag.ContinueOnError)
 	flags.SetOutput(env.Err)
 	dir := flags.String("settings-dir", config.SettingsDir, "directory with "+config.SettingsFile)
 	only := flags.String("channel", "", "only this channel, as platform/pageID (default: all of the settings)")
+	oneUser := flags.Bool("one-user", false, "audit: only the chat user whose id is on standard input")
+	commands := map[string]func(context.Context, link.Store, []link.ChannelID, Env) error{
+		"list":   list,
+		"export": export,
+		"import": importLinks,
+		"audit": func(ctx context.Context, s link.Store, channels []link.ChannelID, env Env) error {
+			return audit(ctx, s, channels, env, *oneUser)
+		},
+	}
 	flags.Usage = func() {
 		_, _ = io.WriteString(env.Err, usage) // nobody to tell when that fails
 		flags.PrintDefaults()
@@ -57,7 +63,7 @@ func Run(ctx context.Context, args []string, env Env) error {
 		if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
 			return flag.ErrHelp
 		}
-		return errors.New("links: say list, export or import")
+		return errors.New("links: say list, export, import or audit")
 	}
 	if err := flags.Parse(args[1:]); err != nil {
 		return err

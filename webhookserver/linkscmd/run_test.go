@@ -2,6 +2,7 @@ package linkscmd
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -79,6 +80,35 @@ func TestListMasks(t *testing.T) {
 }
 
 // What is exported from one kind of store and imported into the other comes out again as it was.
+func TestAudit(t *testing.T) {
+	const user, other = "U206d25c2ea6bd87c17655609a1c37cb8", "Ud9f1a2b3c4d5e6f708192a3b4c5d6e7f"
+	dir, _ := sqliteDir(t, user, other)
+	rows := func(in string, args ...string) (rows []AuditRow) {
+		t.Helper()
+		lines := mustLinks(t, dir, in, append([]string{"audit"}, args...)...)
+		for line := range strings.Lines(lines) {
+			var r AuditRow
+			if err := json.Unmarshal([]byte(line), &r); err != nil {
+				t.Fatal(err)
+			}
+			rows = append(rows, r)
+		}
+		for _, id := range []string{user, other, "vision.example"} {
+			if strings.Contains(lines, id) {
+				t.Errorf("the audit trail names %s:\n%s", id, lines)
+			}
+		}
+		return rows
+	}
+	all := rows("")
+	if len(all) != 2 || all[0].What != "linked" || all[0].By != "platform" || all[0].User == all[1].User || len(all[0].User) != 64 {
+		t.Fatalf("the trail is %+v", all)
+	}
+	if diff := cmp.Diff(all[1:], rows(other+"\n", "-one-user")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestRoundTrip(t *testing.T) {
 	server := pgtest.Start(t)
 	dsn := server.DSN(server.NewDatabase(t))
@@ -198,12 +228,13 @@ func TestRunRefuses(t *testing.T) {
 		args   []string
 		says   string
 	}{
-		{"no command", nil, "say list, export or import"},
-		{"a command that is none", []string{"delete"}, "say list, export or import"},
+		{"no command", nil, "say list, export, import or audit"},
+		{"a command that is none", []string{"delete"}, "say list, export, import or audit"},
 		{"a stray argument", []string{"list", "-settings-dir", dir, "all"}, `unknown argument "all"`},
 		{"no settings", []string{"list", "-settings-dir", t.TempDir()}, "settings.json"},
 		{"no such channel", []string{"list", "-settings-dir", dir, "-channel", "LINE/other"}, "no such channel"},
 		{"a database that no server has made is not made", []string{"list", "-settings-dir", unmade}, "IOFailed"},
+		{"an audit of one user who is not named", []string{"audit", "-settings-dir", dir, "-one-user"}, "one id on standard input"},
 		{"a key that is missing is not passed over", []string{"import", "-settings-dir", unkeyed}, "store.encryptionKeySecretRef"},
 	} {
 		err := Run(t.Context(), tc.args, Env{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Now: time.Now})

@@ -49,6 +49,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		{"IssuedTokens", testIssuedTokens},
 		{"Unconfirmed", testUnconfirmed},
 		{"Import", testImport},
+		{"Audit", testAudit},
+		{"AuditPages", testAuditPages},
 		{"Sweep", testSweep},
 		{"ConfirmOnce", testConfirmOnce},
 		{"ConfirmOneUser", testConfirmOneUser},
