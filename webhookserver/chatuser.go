@@ -34,14 +34,7 @@ type chatUsers struct {
 func (s *Server) newChatUsers(c *channel) *chatUsers {
 	do := s.calls.of(c)
 	u := &chatUsers{pageID: c.PageID, platform: botBonniePlatform(c), pictures: newPictures(do), now: s.now, log: s.log}
-	if m := c.Messenger; m != nil && m.PageAccessToken != nil {
-		u.graph = &messenger.Graph{
-			Endpoint: m.GraphEndpoint, PageID: c.PageID, Token: c.newest(m.PageAccessToken), AppSecret: c.newest(m.AppSecret), Do: do,
-		}
-	}
-	if l := c.LINE; l != nil && l.ChannelAccessToken != nil {
-		u.line = &line.API{Endpoint: l.APIEndpoint, Token: c.newest(l.ChannelAccessToken), Do: do}
-	}
+	u.graph, u.line = s.graph(c), s.lineAPI(c)
 	if c.BotBonnie != nil {
 		u.botBonnie = s.botBonnieAPI(c)
 	}
@@ -99,4 +92,24 @@ func (s *Server) botBonnieAPI(c *channel) *botbonnie.API {
 	return &botbonnie.API{
 		Endpoint: c.BotBonnie.APIEndpoint, BotID: c.BotBonnie.BotID, Token: c.newest(&c.BotBonnie.APIToken), Do: s.calls.of(c),
 	}
+}
+
+// graph is Meta's API for the channel's page; nil without a token.
+func (s *Server) graph(c *channel) *messenger.Graph {
+	m := c.Messenger
+	if m == nil || m.PageAccessToken == nil {
+		return nil
+	}
+	return &messenger.Graph{
+		Endpoint: m.GraphEndpoint, PageID: c.PageID, Token: c.newest(m.PageAccessToken), AppSecret: c.newest(m.AppSecret), Do: s.calls.of(c),
+	}
+}
+
+// lineAPI is LINE's API for the channel; nil without a token.
+func (s *Server) lineAPI(c *channel) *line.API {
+	l := c.LINE
+	if l == nil || l.ChannelAccessToken == nil {
+		return nil
+	}
+	return &line.API{Endpoint: l.APIEndpoint, Token: c.newest(l.ChannelAccessToken), Do: s.calls.of(c)}
 }

@@ -2,6 +2,7 @@ package webhookserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 
@@ -31,7 +32,7 @@ func (s *Server) newLoginPlatform(c *channel, network config.Network) (authorize
 	case c.Platform == facebook && c.Messenger != nil:
 		return messengerLogin{redirects, users}, nil
 	case c.LINE != nil:
-		return lineLogin{c.LINE.AccountLinkEndpoint}, nil
+		return lineLogin{c.LINE.AccountLinkEndpoint, s.issuedTokens(c), users}, nil
 	}
 	return nil, fmt.Errorf("channel %s: settings name no way to the platform %s", c.UID, c.Platform)
 }
@@ -87,11 +88,41 @@ func (p messengerLogin) ChatUser(ctx context.Context, e link.Entry) (link.ChatUs
 	return p.users.of(ctx, e)
 }
 
-type lineLogin struct{ accountLinkEndpoint string }
+type lineLogin struct {
+	accountLinkEndpoint string
+	issued              func(ctx context.Context, token string) (link.Issued, error)
+	users               *chatUsers
+}
 
-// Enter implements authorize.Platform.
-func (lineLogin) Enter(_ context.Context, query url.Values) (link.Entry, error) {
-	return line.Enter(query)
+// issuedTokens looks up for whom LINE issued a link token. Without the bot's API nobody asked for any.
+func (s *Server) issuedTokens(c *channel) func(context.Context, string) (link.Issued, error) {
+	if c.API.Token == nil {
+		return func(context.Context, string) (link.Issued, error) { return link.Issued{}, link.ErrNotFound }
+	}
+	return func(ctx context.Context, token string) (link.Issued, error) {
+		store, err := s.store.Store()
+		if err != nil {
+			return link.Issued{}, err
+		}
+		return store.IssuedToken(ctx, c.id, link.HashCode(token))
+	}
+}
+
+// Enter implements authorize.Platform. LINE's parameters name no user; where a prompt of ours had the token issued, it is
+// known whose login this is, and for how long the token is good.
+func (p lineLogin) Enter(ctx context.Context, query url.Values) (link.Entry, error) {
+	entry, err := line.Enter(query)
+	if err != nil {
+		return entry, err
+	}
+	switch issued, err := p.issued(ctx, entry.Token); {
+	case errors.Is(err, link.ErrNotFound): // the bot has asked LINE itself
+	case err != nil:
+		return link.Entry{}, err
+	default:
+		entry.UserID, entry.TokenEnd = issued.UserID, issued.ExpiresAt
+	}
+	return entry, nil
 }
 
 // Return implements authorize.Platform.
@@ -102,7 +133,10 @@ func (p lineLogin) Return(e link.Entry, code string) (string, error) {
 // Cancel implements authorize.Platform. LINE has no way of being told.
 func (lineLogin) Cancel(link.Entry) (string, bool) { return "", false }
 
-// ChatUser implements authorize.Platform. LINE names the user only in the confirming event.
-func (lineLogin) ChatUser(_ context.Context, e link.Entry) (link.ChatUser, error) {
-	return link.ChatUser{UserID: e.UserID}, nil
+// ChatUser implements authorize.Platform. An entry that names a user has him from LINE, which issued the token to him: no
+// parameter does. Of others only the confirming event tells.
+func (p lineLogin) ChatUser(ctx context.Context, e link.Entry) (link.ChatUser, error) {
+	user, err := p.users.of(ctx, e)
+	user.Verified = e.UserID != ""
+	return user, err
 }

@@ -29,6 +29,7 @@ func (s *Server) publicRoutes(c *channel) []route {
 		loginRoutes(c.logins),
 		s.webhookRoutes(c),
 		s.botBonnieRoutes(c),
+		s.botAPIRoutes(c),
 		[]route{
 			{"GET /{$}", s.showChannel(c), false},
 			{elsewhere, nothingHere, false},

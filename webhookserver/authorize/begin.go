@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -29,12 +30,22 @@ func (l *Logins) begin(ctx context.Context, v *visit) (answer, error) {
 		return answer{}, refuse(QueryMalformed, err)
 	}
 	entry, err := l.Platform.Enter(ctx, query)
-	if err != nil {
+	if _, ok := errors.AsType[*link.ParamError](err); ok {
 		return answer{}, refuse(ParamInvalid, err)
+	}
+	if err != nil {
+		return answer{}, storeRefusal(err)
 	}
 	life := entry.TokenLife
 	if life <= 0 {
 		life = sessionLife
+	}
+	end := v.now.Add(life)
+	if !entry.TokenEnd.IsZero() && entry.TokenEnd.Before(end) {
+		end = entry.TokenEnd
+	}
+	if !v.now.Before(end) {
+		return answer{}, refuse(PlatformExpired, nil)
 	}
 	a, err := l.open(ctx, v, link.Session{
 		UserID:        entry.UserID,
@@ -42,7 +53,7 @@ func (l *Logins) begin(ctx context.Context, v *visit) (answer, error) {
 		Params:        packed(entry),
 		Locale:        pages.Match(l.languages(v.Request)...).String(),
 		StartedAt:     v.now,
-		ExpiresAt:     v.now.Add(life),
+		ExpiresAt:     end,
 	}, l.Channel.OIDC.Prompt)
 	a.found = true
 	return a, err

@@ -11,7 +11,7 @@ import (
 // entry. The types that it speaks in are those of package link, because the platforms do not import this one.
 type Platform interface {
 	// Enter checks the query of GET /authorize. That no name comes twice, that the values are text without control
-	// characters and of bearable length has been checked before. Its error is a [link.ParamError].
+	// characters and of bearable length has been checked before. Its error is a [link.ParamError], or the store's.
 	Enter(ctx context.Context, query url.Values) (link.Entry, error)
 	// Return is where the browser goes with the code of a link whose consent was given. It is the whole URL, ready for a
 	// Location header. An error means that the entry is not one that Enter made.

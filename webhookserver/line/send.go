@@ -46,7 +46,7 @@ const (
 
 // Push sends messages to a user. The first try already carries a retry key, and others follow with the same key and body
 // when LINE fails or does not answer: LINE delivers once, and says 409 to what it has taken before. The error is an
-// [APIError] or that of the last try.
+// [APIError], or that of the first try of which nobody can say whether it came through.
 func (a *API) Push(ctx context.Context, userID string, messages ...Message) error {
 	body, err := json.Marshal(struct {
 		To       string    `json:"to"`
@@ -56,16 +56,32 @@ func (a *API) Push(ctx context.Context, userID string, messages ...Message) erro
 		return fmt.Errorf("encode push: %w", err)
 	}
 	key := newRetryKey()
+	var open error // that of a try which may have come through
 	for try := 1; ; try++ {
 		err := a.push(ctx, body, key)
-		if !unanswered(err) || try == pushTries {
+		if err == nil {
+			return nil
+		}
+		again, unanswered := mayTryAgain(err)
+		if unanswered && open == nil {
+			open = err
+		}
+		if !again || try == pushTries || !rest(ctx, pushPause<<(try-1)) {
+			if open != nil {
+				return open
+			}
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pushPause << (try - 1)):
-		}
+	}
+}
+
+// rest pauses, and reports false if the context was done before.
+func rest(ctx context.Context, pause time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(pause):
+		return true
 	}
 }
 
@@ -96,19 +112,21 @@ func (a *API) Reply(ctx context.Context, replyToken string, messages ...Message)
 	return err
 }
 
-// unanswered reports whether a call may have failed on the way, so that trying again makes sense.
-func unanswered(err error) bool {
+// mayTryAgain reports whether a failed call is worth another try, and whether it may have come through all the same.
+func mayTryAgain(err error) (again, unanswered bool) {
 	e, ok := errors.AsType[*outbound.Error](err)
 	if !ok {
-		return false
+		return false, false
 	}
 	switch e.Reason {
-	case outbound.TimedOut, outbound.ConnectionLost, outbound.ConnectFailed:
-		return true
+	case outbound.ConnectFailed:
+		return true, false
+	case outbound.TimedOut, outbound.ConnectionLost:
+		return true, true
 	case outbound.BadStatus:
-		return e.Status >= http.StatusInternalServerError
+		return e.Status >= http.StatusInternalServerError, true
 	default:
-		return false
+		return false, false
 	}
 }
 

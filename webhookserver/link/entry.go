@@ -10,6 +10,8 @@ type Entry struct {
 	Token string
 	// TokenLife is how long the token is good from its issue, which was no later than now.
 	TokenLife time.Duration
+	// TokenEnd is when the token ends, where its issue is known; the zero time elsewhere.
+	TokenEnd time.Time
 	// Params are the parameters that the way back needs, each as it came. They are kept with the session and must not be
 	// shown or logged.
 	Params map[string]string
