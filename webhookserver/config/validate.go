@@ -3,8 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"strings"
-	"text/template"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/ext"
@@ -103,25 +101,4 @@ func CompileClaims(expression string) (cel.Program, error) {
 		return nil, &ExpressionError{Field: field, Problem: err.Error()}
 	}
 	return program, nil
-}
-
-// CompileTemplate parses the template of the named service. A key that the backend's JSON lacks is an error when it runs,
-// never the text `<no value>` in somebody's chat.
-func CompileTemplate(service, text string) (*template.Template, error) {
-	t, err := template.New(service).Option("missingkey=error").Parse(text)
-	if err == nil {
-		return t, nil
-	}
-	problem := &ExpressionError{Field: fmt.Sprintf("services[%s].template", service)}
-	// text/template has no error type; its text is `template: NAME:LINE: PROBLEM`, sometimes with a column.
-	rest := strings.TrimPrefix(err.Error(), "template: "+service+":")
-	if n, _ := fmt.Sscanf(rest, "%d:%d:", &problem.Line, &problem.Column); n == 0 {
-		problem.Problem = err.Error()
-		return nil, problem
-	}
-	_, problem.Problem, _ = strings.Cut(rest, ": ")
-	if problem.Column == 0 {
-		problem.Column = 1
-	}
-	return nil, problem
 }
