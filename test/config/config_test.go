@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +31,8 @@ import (
 const (
 	operator          = "channellink-operator"
 	operatorNamespace = "channellink-system"
+	// patience bounds the wait for what the API server learns by a watch: roles and policies.
+	patience = 30 * time.Second
 )
 
 // manifests is the folder of the overlays.
