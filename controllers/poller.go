@@ -141,6 +141,18 @@ func (p *Poller) Answer(key types.NamespacedName) (Answer, bool) {
 	return *server.answer, true
 }
 
+// Signer gives the key that the server of the ChannelLink is likeliest to know, for other questions than the poller's own.
+func (p *Poller) Signer(ctx context.Context, key types.NamespacedName) (*adminapi.Signer, error) {
+	p.mu.Lock()
+	var keyIDs []string
+	refusals := 0
+	if server, ok := p.servers[key]; ok {
+		keyIDs, refusals = server.keyIDs, server.refusals
+	}
+	p.mu.Unlock()
+	return p.Keys.SignerFor(ctx, keyIDs, refusals)
+}
+
 // Start asks until the context ends. The manager runs it on the leader alone.
 func (p *Poller) Start(ctx context.Context) error {
 	var group sync.WaitGroup

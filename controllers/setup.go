@@ -56,6 +56,10 @@ type Options struct {
 	MayAsk func() bool
 	// Asker asks servers; nil: over the network.
 	Asker Asker
+	// Unlinker asks servers for unlinkings; nil: over the network.
+	Unlinker Unlinker
+	// Couriers is how many servers are asked for an unlinking at once; zero: the default.
+	Couriers int
 	// ReadyInterval and PendingInterval of the poller; zero: the defaults.
 	ReadyInterval, PendingInterval time.Duration
 }
@@ -93,7 +97,8 @@ func CacheOptions(namespaces []string) cache.Options {
 		// The default, and not a setting for each kind, because a kind that is named here has to exist at the start.
 		DefaultLabelSelector: labels.SelectorFromSet(labels.Set{names.LabelManagedBy: names.ManagedBy}),
 		ByObject: map[client.Object]cache.ByObject{
-			&v1alpha1.ChannelLink{}: {Label: labels.Everything()},
+			&v1alpha1.ChannelLink{}:   {Label: labels.Everything()},
+			&v1alpha1.AccountUnlink{}: {Label: labels.Everything()},
 			&apiextensionsv1.CustomResourceDefinition{}: {
 				Label:     labels.Everything(),
 				Field:     fields.OneTermEqualSelector("metadata.name", httpRouteCRD),
@@ -121,7 +126,7 @@ func dropSchema(object any) (any, error) {
 	return object, nil
 }
 
-// Setup adds everything that reconciles ChannelLinks to the manager.
+// Setup adds everything that reconciles ChannelLinks and AccountUnlinks to the manager.
 func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	for field, indexer := range linkIndexes {
 		if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.ChannelLink{}, field, indexer); err != nil {
@@ -147,6 +152,10 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	if options.PendingInterval != 0 {
 		poller.PendingInterval = options.PendingInterval
 	}
+	courier := NewCourier(options.unlinker(), poller.Signer, orAlways(options.MayAsk))
+	if options.Couriers != 0 {
+		courier.Couriers = options.Couriers
+	}
 	gateway := &GatewayAPI{Client: mgr.GetClient(), Cache: mgr.GetCache(), Changed: everyone}
 	reconciler := &ChannelLinkReconciler{
 		Client: mgr.GetClient(),
@@ -170,12 +179,12 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	if err := gateway.setup(mgr); err != nil {
 		return fmt.Errorf("setting up the Gateway API's controller: %w", err)
 	}
-	for _, runnable := range []manager.Runnable{keys, poller} {
+	for _, runnable := range []manager.Runnable{keys, poller, courier} {
 		if err := mgr.Add(runnable); err != nil {
 			return err
 		}
 	}
-	return nil
+	return setupUnlinks(ctx, mgr, courier)
 }
 
 // watching adds the ChannelLink controller with all that wakes it.
@@ -206,6 +215,13 @@ func (r *ChannelLinkReconciler) watching(mgr manager.Manager, wake *wakeUp) (con
 func orDefault(asker Asker) Asker {
 	if asker != nil {
 		return asker
+	}
+	return adminapi.NewClient(time.Now)
+}
+
+func (o Options) unlinker() Unlinker {
+	if o.Unlinker != nil {
+		return o.Unlinker
 	}
 	return adminapi.NewClient(time.Now)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,40 +26,22 @@ type StatusWriter struct {
 	Client   client.Client
 	Recorder events.EventRecorder
 
-	mu      sync.Mutex
-	written map[types.NamespacedName]writtenStatus
-}
-
-// writtenStatus is what was written last, on top of which version of the object. While the cache still shows that version,
-// it has not caught up with the write, and what was written counts.
-type writtenStatus struct {
-	onTopOf string
-	status  v1alpha1.ChannelLinkStatus
+	written written[v1alpha1.ChannelLinkStatus]
 }
 
 // Latest gives the ChannelLink with the status that was written last, should the cache not have caught up with it.
 func (w *StatusWriter) Latest(link *v1alpha1.ChannelLink) *v1alpha1.ChannelLink {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	last, ok := w.written[client.ObjectKeyFromObject(link)]
+	status, ok := w.written.latest(link)
 	if !ok {
 		return link
 	}
-	if last.onTopOf != link.ResourceVersion {
-		delete(w.written, client.ObjectKeyFromObject(link))
-		return link
-	}
 	link = link.DeepCopy()
-	last.status.DeepCopyInto(&link.Status)
+	status.DeepCopyInto(&link.Status)
 	return link
 }
 
 // Forget drops what is kept of a ChannelLink that is gone.
-func (w *StatusWriter) Forget(key types.NamespacedName) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.written, key)
-}
+func (w *StatusWriter) Forget(key types.NamespacedName) { w.written.forget(key) }
 
 // Write writes the status if it differs from the one that the ChannelLink has.
 func (w *StatusWriter) Write(ctx context.Context, link *v1alpha1.ChannelLink, status v1alpha1.ChannelLinkStatus) error {
@@ -75,13 +55,7 @@ func (w *StatusWriter) Write(ctx context.Context, link *v1alpha1.ChannelLink, st
 		}
 		return fmt.Errorf("writing the status: %w", err)
 	}
-	w.mu.Lock()
-	if w.written == nil {
-		w.written = map[types.NamespacedName]writtenStatus{}
-	}
-	w.written[client.ObjectKeyFromObject(link)] = writtenStatus{onTopOf: link.ResourceVersion, status: status}
-	w.mu.Unlock()
-
+	w.written.note(link, status)
 	for _, event := range transitions(link.Status.Conditions, status.Conditions) {
 		w.Recorder.Eventf(link, nil, event.kind, event.reason, event.action, "%s", shortened(event.message))
 	}
@@ -106,9 +80,7 @@ func applyStatus(status v1alpha1.ChannelLinkStatus) *ac.ChannelLinkStatusApplyCo
 		WithReadyReplicas(status.ReadyReplicas).
 		WithSelector(status.Selector)
 	for _, c := range status.Conditions {
-		config.WithConditions(metaac.Condition().
-			WithType(c.Type).WithStatus(c.Status).WithReason(c.Reason).WithMessage(c.Message).
-			WithObservedGeneration(c.ObservedGeneration).WithLastTransitionTime(c.LastTransitionTime))
+		config.WithConditions(applyCondition(c))
 	}
 	if status.ActiveLinks != nil {
 		config.WithActiveLinks(*status.ActiveLinks)
