@@ -20,6 +20,12 @@ const (
 	tooMany  = "too many"
 	unlinked = "unlinked"
 	imported = "imported"
+
+	// Of revocations: a link resolves to nobody any more, a pending one will not; and then the end, which is unlinked too.
+	closed     = "closed"
+	dropped    = "dropped"
+	superseded = "superseded"
+	failed     = "failed"
 )
 
 // Who did it, where nobody else is named.

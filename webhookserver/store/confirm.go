@@ -64,17 +64,32 @@ func (s *Store) confirm(ctx context.Context, tx *sql.Tx, c link.Confirmation, si
 	}
 	ruling := link.Judge(c, named, present, fromMicrosOrZero(unlinkedAt))
 	if l := ruling.Activate; l != nil {
-		err := s.checkBound(ctx, tx, *l, bounds[l.ID])
-		if errors.Is(err, link.ErrTooManyLinks) {
-			ruling = ruling.Deny(link.TooMany, named)
-		} else if err != nil {
+		denied, err := s.mayActivate(ctx, tx, *l, bounds[l.ID], sign)
+		if err != nil {
 			return "", err
+		}
+		if denied != "" {
+			ruling = ruling.Deny(denied, named)
 		}
 	}
 	if ruling.Activate == nil && len(ruling.Remove) == 0 {
 		return ruling.Outcome, errNoEffect
 	}
 	return ruling.Outcome, carryOut(ctx, tx, c, ruling, sign)
+}
+
+// mayActivate returns why a link may not become active, or nothing.
+func (s *Store) mayActivate(ctx context.Context, tx *sql.Tx, l link.Link, maxLinks int, sign signer) (link.Outcome, error) {
+	if over, err := sign.revoked(ctx, tx, l); err != nil {
+		return "", err
+	} else if over {
+		return link.Revoked, nil
+	}
+	err := s.checkBound(ctx, tx, l, maxLinks)
+	if errors.Is(err, link.ErrTooManyLinks) {
+		return link.TooMany, nil
+	}
+	return "", err
 }
 
 // carryOut removes first, since a chat user has one active link at most.
@@ -106,6 +121,7 @@ var ended = map[string]string{
 	link.WhyBurnt:    burnt,
 	link.WhyOutdated: outdated,
 	link.WhyTooMany:  tooMany,
+	link.WhyRevoked:  dropped,
 }
 
 // confirmationExactness is how exactly the time of the newest confirmation is kept: a row that every confirmation of a

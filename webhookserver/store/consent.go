@@ -26,6 +26,11 @@ func (s *Store) Consent(ctx context.Context, flow string, l link.Link, maxLinks 
 		if err := spendToken(ctx, tx, l); err != nil {
 			return err
 		}
+		if over, err := sign.revoked(ctx, tx, l); err != nil {
+			return err
+		} else if over {
+			return link.ErrExpired
+		}
 		l.State, l.Confirmed = link.Pending, false
 		if active && l.UserID != "" {
 			return s.activateByLogin(ctx, tx, l, maxLinks, sign)

@@ -16,7 +16,7 @@ import (
 // tables are all that a store writes to.
 var tables = []string{
 	"server_keys", "issuer_documents", "sessions", "links", "chat_users", "used_events", "spent_tokens", "issued_tokens", "confirmations",
-	"channel_facts", "audit",
+	"channel_facts", "audit", "revocations", "revoked_users",
 }
 
 // dumpTables returns every value of every table, as a dump of the database would hold it.

@@ -130,12 +130,12 @@ func runUntilKilled(t *testing.T, path string, first int, after time.Duration) (
 // the store goes on when there is room again.
 func TestSQLiteDiskFull(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
 		t.Skipf("cannot mount a small file system here (needs root): %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err != nil {
+	if err := os.WriteFile(ballast, make([]byte, 2<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := openSQLite(t, filepath.Join(dir, "links.db"))
@@ -150,7 +150,7 @@ func TestSQLiteDiskFull(t *testing.T) {
 	var err error
 	for ; err == nil; stored++ {
 		if stored > 10_000 {
-			t.Fatal("3 MiB do not fill up")
+			t.Fatal("4 MiB do not fill up")
 		}
 		err = s.PutIssuerDocuments(t.Context(), row(stored))
 	}

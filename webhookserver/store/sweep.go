@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"channellink.dev/operator/webhookserver/link"
@@ -23,7 +25,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, auditRetention time.Du
 		{"sessions", "channel, flow", "expires_at < $1", before(link.SessionKept)},
 		{"links", "channel, id", "state = 'pending' AND NOT confirmed AND expires_at < $1", before(link.PendingKept)},
 		{"used_events", "channel, event_hash", "used_at < $1", before(link.EventsKept)},
-		{"chat_users", "channel, user_hash", "unlinked_at < $1", before(link.EventsKept)},
+		{"chat_users", "channel, user_hash", "unlinked_at < $1 AND called_at < $1", before(link.EventsKept)},
 		{"spent_tokens", "channel, token_hash", "spent_at < $1", before(link.TokensKept)},
 		{"issued_tokens", "channel, token_hash", "expires_at < $1", before(link.SessionKept)},
 		{"audit", "id", "at < $1", before(auditRetention)},
@@ -39,6 +41,37 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, auditRetention time.Du
 			if n < sweepBite {
 				break
 			}
+		}
+	}
+	return s.sweepRevocations(ctx, now)
+}
+
+// sweepRevocations removes revocations that are over, each with its users first, in bites.
+func (s *Store) sweepRevocations(ctx context.Context, now time.Time) error {
+	for range sweepBites {
+		more := false
+		err := s.transact(ctx, "sweep revocations", func(ctx context.Context, tx *sql.Tx) error {
+			var channel, id string
+			err := tx.QueryRowContext(ctx, `
+				SELECT channel, id FROM revocations WHERE worked_at < $1 AND (ended_at > 0 OR worked_at < $2)
+				ORDER BY worked_at LIMIT 1`, micros(now.Add(-link.RevocationsKept)), micros(now.Add(-link.UnendedKept)),
+			).Scan(&channel, &id)
+			if more = err == nil; errors.Is(err, sql.ErrNoRows) {
+				return errNoEffect
+			} else if err != nil {
+				return err
+			}
+			n, err := affected(tx.ExecContext(ctx, `
+				DELETE FROM revoked_users WHERE channel = $1 AND id = $2 AND user_hash IN (
+					SELECT user_hash FROM revoked_users WHERE channel = $1 AND id = $2 LIMIT $3)`, channel, id, sweepBite))
+			if err != nil || n == sweepBite {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, `DELETE FROM revocations WHERE channel = $1 AND id = $2`, channel, id)
+			return err
+		})
+		if err != nil || !more {
+			return err
 		}
 	}
 	return nil

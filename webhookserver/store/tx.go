@@ -25,6 +25,7 @@ const txTries = 4
 var answers = []error{
 	link.ErrNotFound, link.ErrSealed, link.ErrAlreadyUsed, link.ErrExpired,
 	link.ErrTokenSpent, link.ErrTooManyLinks, link.ErrTooManySessions,
+	link.ErrLeased, link.ErrLeaseLost,
 }
 
 // transact runs fn in one transaction, within callTimeout. Whatever fn returns but nil rolls it back.

@@ -32,6 +32,11 @@ func unlink(ctx context.Context, tx *sql.Tx, u link.Unlink, sign signer) (link.O
 	} else if !fresh {
 		return link.Repeated, errNoEffect
 	}
+	if echo, err := sign.echo(ctx, tx, u); err != nil {
+		return "", err
+	} else if echo {
+		return link.Echo, nil
+	}
 	if _, err := sign.lockUser(ctx, tx, u.Channel, u.UserID, micros(u.At)); err != nil {
 		return "", err
 	}
@@ -48,6 +53,18 @@ func unlink(ctx context.Context, tx *sql.Tx, u link.Unlink, sign signer) (link.O
 		return "", err
 	}
 	return link.Removed, sign.record(ctx, tx, *present, entry{what: unlinked, by: u.By, why: u.Why, at: u.At})
+}
+
+// echo tells whether a user's unlinking is what the platform made of a call of ours. The user is locked, so that no call
+// begins meanwhile.
+func (g signer) echo(ctx context.Context, tx *sql.Tx, u link.Unlink) (bool, error) {
+	if _, err := g.lockUser(ctx, tx, u.Channel, u.UserID, 0); err != nil {
+		return false, err
+	}
+	var calledAt int64
+	err := tx.QueryRowContext(ctx, `SELECT called_at FROM chat_users WHERE channel = $1 AND user_hash = $2`,
+		u.Channel, g.userHash(u.UserID)).Scan(&calledAt)
+	return calledAt > 0 && u.At.Sub(fromMicros(calledAt)).Abs() <= link.EchoTime, err
 }
 
 // useEvent records an event in the transaction that carries it out. False: it has been carried out. Something without an

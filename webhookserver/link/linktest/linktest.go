@@ -52,6 +52,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		{"Audit", testAudit},
 		{"AuditPages", testAuditPages},
 		{"Sweep", testSweep},
+		{"RevocationLife", testRevocationLife},
 		{"ConfirmOnce", testConfirmOnce},
 		{"ConfirmOneUser", testConfirmOneUser},
 		{"RelinkRace", testRelinkRace},

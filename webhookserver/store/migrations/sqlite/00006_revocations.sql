@@ -35,7 +35,6 @@ CREATE TABLE revoked_users (
     user_hash   BLOB NOT NULL,
     user_id     TEXT NOT NULL,
     masked      TEXT NOT NULL,
-    link_id     TEXT NOT NULL, -- of the link that was closed; '' without one
     state       TEXT NOT NULL,
     cause       TEXT NOT NULL,
     http_status INTEGER NOT NULL,
