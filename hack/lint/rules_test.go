@@ -192,7 +192,7 @@ var rows = []struct {
 		reason:  "the operator's command wires the operator",
 		file:    "cmd/manager/probe.go",
 		allowed: []string{"./controllers", "./internal/apply", "sigs.k8s.io/controller-runtime"},
-		refused: []string{"./webhookserver", "./internal/chatsim", "github.com/jackc/pgx/v5"},
+		refused: []string{"./webhookserver", "./internal/chatsim", "./internal/samplebot", "github.com/jackc/pgx/v5"},
 	},
 	{
 		reason:  "the server's command wires the server",
@@ -205,6 +205,12 @@ var rows = []struct {
 		file:    "cmd/chatsim/probe.go",
 		allowed: []string{"./internal/chatsim"},
 		refused: []string{"./webhookserver/botbonnie", "./internal/names"},
+	},
+	{
+		reason:  "a bot and a service that a company would write know the wire alone",
+		file:    "internal/samplehr/probe.go",
+		allowed: []string{"crypto/ecdsa", "./internal/chatsim/wire"},
+		refused: []string{"./webhookserver/services", "./internal/chatsim", "github.com/go-jose/go-jose/v4"},
 	},
 	{
 		reason:  "a new package has no row, so it may use nothing until it gets one",

@@ -85,13 +85,13 @@ func (s *Simulator) call(ctx context.Context, c *channel, out sending) (int, []b
 		Signed: signatureOf(out.header),
 	}
 	defer func() { s.log.add(sent) }()
-	req, err := http.NewRequestWithContext(ctx, out.method, out.address, bytes.NewReader(out.body)) //nolint:gosec // the configuration names the server
+	req, err := http.NewRequestWithContext(ctx, out.method, out.address, bytes.NewReader(out.body))
 	if err != nil {
 		sent.Refusal = err.Error()
 		return 0, nil
 	}
 	req.Header = out.header
-	resp, err := s.client.Do(req) //nolint:gosec // as above
+	resp, err := s.client.Do(req)
 	if err != nil {
 		sent.Refusal = err.Error()
 		return 0, nil

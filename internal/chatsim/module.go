@@ -3,6 +3,7 @@ package chatsim
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -164,9 +165,7 @@ func (s *Simulator) moduleCall(c *channel, u *user, address, input string) modul
 				call.User = &moduleUser{id, u.ID, u.created.UnixMilli(), u.Name}
 			case "userParams", "user_params":
 				call.UserParams = map[string]string{"input": input}
-				for name, value := range u.params {
-					call.UserParams[name] = value
-				}
+				maps.Copy(call.UserParams, u.params)
 			}
 		}
 	}

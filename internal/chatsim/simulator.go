@@ -128,7 +128,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // addChannel opens a chat. A caller holds the mutex, or is New.
-func (s *Simulator) addChannel(c Channel) *channel {
+func (s *Simulator) addChannel(c Channel) {
 	added := &channel{Channel: c, accessToken: c.AccessToken, pushes: map[string]acceptedPush{}}
 	if c.BotBonnie != nil {
 		added.apiToken = c.BotBonnie.APIToken
@@ -137,7 +137,6 @@ func (s *Simulator) addChannel(c Channel) *channel {
 	for _, u := range c.Users {
 		s.addUser(added, u)
 	}
-	return added
 }
 
 // changed wakes whoever watches. A caller holds the mutex.
