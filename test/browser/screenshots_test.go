@@ -83,12 +83,23 @@ func specimens(t *testing.T, tag language.Tag) []specimen {
 const logo = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40"><rect width="40" height="40" rx="10" fill="#0b6e4f"/>` +
 	`<path d="M9 12l11 18 11-18" fill="none" stroke="#fff" stroke-width="4" stroke-linecap="round" stroke-linejoin="round"/></svg>`
 
-// portrait is a picture of nobody.
+// portrait is a picture of nobody: a head, and shoulders below it.
 func portrait(t *testing.T) []byte {
 	t.Helper()
-	img := image.NewRGBA(image.Rect(0, 0, 96, 96))
-	draw.Draw(img, img.Bounds(), image.NewUniform(color.RGBA{247, 202, 170, 255}), image.Point{}, draw.Src)
-	draw.Draw(img, image.Rect(24, 30, 72, 96), image.NewUniform(color.RGBA{110, 64, 90, 255}), image.Point{}, draw.Src)
+	const side = 144
+	img := image.NewRGBA(image.Rect(0, 0, side, side))
+	draw.Draw(img, img.Bounds(), image.NewUniform(color.RGBA{196, 221, 232, 255}), image.Point{}, draw.Src)
+	for _, disc := range []struct {
+		x, y, radius int
+		colour       color.RGBA
+	}{{72, 150, 58, color.RGBA{46, 78, 110, 255}}, {72, 58, 36, color.RGBA{62, 44, 38, 255}}, {72, 66, 30, color.RGBA{240, 199, 168, 255}}} {
+		for i := range side * side {
+			x, y := i%side, i/side
+			if (x-disc.x)*(x-disc.x)+(y-disc.y)*(y-disc.y) <= disc.radius*disc.radius {
+				img.SetRGBA(x, y, disc.colour)
+			}
+		}
+	}
 	var out bytes.Buffer
 	if err := png.Encode(&out, img); err != nil {
 		t.Fatal(err)
@@ -96,13 +107,17 @@ func portrait(t *testing.T) []byte {
 	return out.Bytes()
 }
 
-// TestScreenshots takes a picture of every page in two languages, both themes and two sizes, into dist/test/screenshots, and
-// fails where a page is wider than the screen or asks for something from elsewhere.
+// TestScreenshots takes a picture of every page in two languages, and of the consent page in all of them, in both themes and
+// two sizes, into dist/test/screenshots. It fails where a page is wider than the screen or asks for something from elsewhere.
 func TestScreenshots(t *testing.T) {
-	for _, tag := range []language.Tag{language.English, pages.Match("zh-TW")} {
+	for _, name := range []string{"en", "zh-TW", "ja", "th", "fr"} {
+		tag := pages.Match(name)
 		shown := map[string]pages.Document{}
 		var names []string
 		for _, s := range specimens(t, tag) {
+			if name != "en" && name != "zh-TW" && !strings.HasPrefix(s.name, "consent") {
+				continue
+			}
 			document, err := s.page.Document()
 			if err != nil {
 				t.Fatal(err)

@@ -39,8 +39,8 @@ type view struct {
 	CSS  template.CSS
 	Logo template.URL
 	W    *words
-	// Heading and Text are those of a message.
-	Heading, Text string
+	// Heading and Text are those of a message, and Mark the sign beside them: chat, done, stopped or alert.
+	Heading, Text, Mark string
 	consentView
 }
 
@@ -59,16 +59,16 @@ type consentView struct {
 func (p Landing) Document() (Document, error) {
 	v := p.view()
 	v.Title, v.Heading, v.Text = p.Look.Name, p.Look.Name, v.W.LandingText
-	v.Name = ""
+	v.Name, v.Mark = "", "chat"
 	return v.write("message", p.Look)
 }
 
 // Document writes the page.
 func (p End) Document() (Document, error) {
 	v := p.view()
-	v.Heading, v.Text = v.W.DoneTitle, v.W.DoneText
+	v.Heading, v.Text, v.Mark = v.W.DoneTitle, v.W.DoneText, "done"
 	if p.Kind == EndCancelled {
-		v.Heading, v.Text = v.W.CancelledTitle, v.W.CancelledText
+		v.Heading, v.Text, v.Mark = v.W.CancelledTitle, v.W.CancelledText, "stopped"
 	}
 	v.Title = v.Heading
 	return v.write("message", p.Look)
@@ -81,7 +81,7 @@ func (p Trouble) Document() (Document, error) {
 	if !ok {
 		problem = v.W.Problems[ProblemInternal]
 	}
-	v.Title, v.Heading, v.Text = problem.Title, problem.Title, problem.Advice
+	v.Title, v.Heading, v.Text, v.Mark = problem.Title, problem.Title, problem.Advice, "alert"
 	return v.write("message", p.Look)
 }
 

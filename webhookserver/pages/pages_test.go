@@ -180,8 +180,12 @@ func TestNothingRunsAndNothingIsLoaded(t *testing.T) {
 		d, root := render(t, p)
 		each(root, func(n *html.Node) {
 			switch n.Data {
-			case "script", "iframe", "object", "embed", "link", "base", "svg":
+			case "script", "iframe", "object", "embed", "link", "base":
 				t.Errorf("%T: has a <%s>", p, n.Data)
+			case "svg":
+				if !strings.HasPrefix(attr(n, "class"), "mark ") {
+					t.Errorf("%T: has a <svg> that is not ours", p)
+				}
 			}
 			for _, a := range n.Attr {
 				if strings.HasPrefix(a.Key, "on") {
