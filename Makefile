@@ -21,7 +21,7 @@ export CLUSTER CLUSTER_PORT
 export KUBEBUILDER_ASSETS ?= $(CURDIR)/.cluster/bin
 
 # What writes, installs and judges manifests.
-MANIFEST_TOOLS := bin/helm bin/kustomize bin/kubeconform bin/kube-score
+MANIFEST_TOOLS := bin/helm bin/kustomize bin/kubeconform bin/kube-score bin/crdify
 
 # Folders with code of ours, each a module; and all modules, also those that only
 # pin a tool.
@@ -192,3 +192,7 @@ bin/kube-score: PACKAGE := github.com/zegl/kube-score/cmd/kube-score
 bin/kustomize bin/kubeconform bin/kube-score: hack/manifests/go.mod hack/manifests/go.sum
 	@$(call say,'building $(@F)')
 	@CGO_ENABLED=0 go -C hack/manifests build -trimpath -o $(CURDIR)/$@ $(PACKAGE)
+
+bin/crdify: hack/crdify/go.mod hack/crdify/go.sum
+	@$(call say,'building crdify')
+	@CGO_ENABLED=0 go -C hack/crdify build -trimpath -o $(CURDIR)/$@ sigs.k8s.io/crdify
