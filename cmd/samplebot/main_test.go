@@ -43,7 +43,9 @@ func TestRunServesUntilTold(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	said, out := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"--listen", "127.0.0.1:0", "--config", file(t, `{"leave":{"url":"http://hr","key":"k"},"channels":[]}`)}, out) }()
+	go func() {
+		ended <- run(ctx, []string{"--listen", "127.0.0.1:0", "--config", file(t, `{"leave":{"url":"http://hr","key":"k"},"channels":[]}`)}, out)
+	}()
 	if _, err := said.Read(make([]byte, 1)); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -162,10 +163,8 @@ func (b *Bot) Run(ctx context.Context) {
 
 // again reports whether the event was taken before.
 func (b *Bot) again(id string) bool {
-	for _, before := range b.seen {
-		if before == id {
-			return true
-		}
+	if slices.Contains(b.seen, id) {
+		return true
 	}
 	if len(b.seen) == remembered {
 		b.seen = append(b.seen[:0], b.seen[1:]...)
