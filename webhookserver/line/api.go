@@ -37,7 +37,7 @@ func (a *API) Configured() bool {
 // retryKeyHeader makes sending again harmless. LINE refuses it with 400 on every call but those that push.
 const retryKeyHeader = "X-Line-Retry-Key"
 
-// call makes one call. A body of nil is none, and so is an empty retry key.
+// call makes one call. A body of nil is none, and so is an empty retry key. An answer of 5xx is an error, as no answer is.
 func (a *API) call(ctx context.Context, method, path string, body []byte, retryKey string) (*outbound.Response, error) {
 	token, ok := a.Token()
 	if !ok {
@@ -54,7 +54,11 @@ func (a *API) call(ctx context.Context, method, path string, body []byte, retryK
 	if retryKey != "" {
 		req.Header.Set(retryKeyHeader, retryKey)
 	}
-	return a.Do(req)
+	resp, err := a.Do(req)
+	if err == nil && resp.Status >= http.StatusInternalServerError {
+		err = &outbound.Error{Reason: outbound.BadStatus, Host: req.URL.Hostname(), Status: resp.Status}
+	}
+	return resp, err
 }
 
 // host is for errors of ours.
