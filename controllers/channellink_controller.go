@@ -15,6 +15,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"channellink.dev/operator/api/v1alpha1"
@@ -24,12 +25,11 @@ import (
 	"channellink.dev/operator/internal/status"
 )
 
-// +kubebuilder:rbac:groups=channellink.dev,resources=channellinks,verbs=list;watch
+// +kubebuilder:rbac:groups=channellink.dev,resources=channellinks,verbs=list;watch;patch
 // +kubebuilder:rbac:groups=channellink.dev,resources=channellinks/status,verbs=patch
 // +kubebuilder:rbac:groups=channellink.dev,resources=channellinks/finalizers,verbs=update
-// +kubebuilder:rbac:groups="",resources=serviceaccounts;configmaps;services,verbs=get;list;watch;create;patch
-// +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=get;list;watch;create;patch
-// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=serviceaccounts;configmaps;services;persistentvolumeclaims,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies;ingresses,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;patch;delete
@@ -42,14 +42,18 @@ import (
 //
 //  1. claim: does the channel's page and public URL belong to this ChannelLink?
 //  2. build: what should exist?
-//  3. apply: write what differs, delete what is switched off
+//  3. apply: write what differs, delete what is switched off; around it, hold and letGo see to the finalizer of
+//     deletionPolicy UnlinkAll
 //  4. observe: what exists, and what does the server say?
 //  5. tell: write the status, if it changed
+//
+// While one is being deleted that has that finalizer, finalize takes the place of all these.
 type ChannelLinkReconciler struct {
 	Client   client.Client
 	Applier  *apply.Applier
 	Keys     *Keyring
 	Poller   *Poller
+	Courier  *Courier
 	Statuses *StatusWriter
 	Gateway  *GatewayAPI
 	Clock    clock.PassiveClock
@@ -70,12 +74,15 @@ func (r *ChannelLinkReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	link = r.Statuses.Latest(link)
 	if link.DeletionTimestamp != nil {
+		if controllerutil.ContainsFinalizer(link, names.UnlinkAllFinalizer) {
+			return r.finalize(ctx, link)
+		}
 		// The children go with their owner; there is nothing to do and nothing more to tell.
 		r.Poller.Forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
-	link = r.Statuses.Latest(link)
 
 	var problem *status.Problem
 	defer func() {
@@ -104,17 +111,20 @@ func (r *ChannelLinkReconciler) carryOut(ctx context.Context, link *v1alpha1.Cha
 	if err != nil {
 		return err
 	}
+	if err := r.hold(ctx, link); err != nil {
+		return err
+	}
 	if suspended(link) {
 		return nil
 	}
-	return r.apply(ctx, link, objects)
+	if err := r.apply(ctx, link, objects); err != nil {
+		return err
+	}
+	return r.letGo(ctx, link)
 }
 
 // build gathers what the objects depend on beside the spec.
 func (r *ChannelLinkReconciler) build(ctx context.Context, link *v1alpha1.ChannelLink) (desired.Objects, error) {
-	if problem := notSupported(link); problem != nil {
-		return desired.Objects{}, problem
-	}
 	keys, err := r.Keys.Published(ctx)
 	if err != nil {
 		return desired.Objects{}, err

@@ -74,6 +74,8 @@ type errand struct {
 type reply struct {
 	result adminapi.UnlinkResult
 	err    error
+	// known is the last result that came, this one's or that of an earlier call.
+	known adminapi.UnlinkResult
 	// epoch that the request had.
 	epoch string
 	// at is when it came, and next when the server may be asked again.
@@ -269,8 +271,12 @@ func (c *Courier) deliver(e *errand, result adminapi.UnlinkResult, err error) {
 		return
 	}
 	delete(d.open, e.channel)
-	r := reply{result: result, err: err, epoch: e.request.Epoch, at: c.Clock.Now(), inARow: 1}
-	if before := d.replies[e.channel]; before.result.Cause == result.Cause && (before.err == nil) == (err == nil) {
+	before := d.replies[e.channel]
+	r := reply{result: result, err: err, known: result, epoch: e.request.Epoch, at: c.Clock.Now(), inARow: 1}
+	if err != nil {
+		r.known = before.known
+	}
+	if before.result.Cause == result.Cause && (before.err == nil) == (err == nil) {
 		r.inARow += before.inARow
 	}
 	r.next = r.at.Add(e.pause(r))

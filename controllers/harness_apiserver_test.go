@@ -85,7 +85,7 @@ func newOperator(t *testing.T) *operator {
 			ServerImage: "registry.example/channellink/server:0.1.0", Namespace: o.namespace,
 			PodLabels: map[string]string{"app.kubernetes.io/name": "channellink-operator"},
 		},
-		Asker: o.servers, PendingInterval: pendingInterval, ReadyInterval: readyInterval,
+		Asker: o.servers, Unlinker: o.servers, PendingInterval: pendingInterval, ReadyInterval: readyInterval,
 	}
 	grant(t, operatorUser, o.namespace)
 	t.Cleanup(func() {

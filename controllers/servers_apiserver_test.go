@@ -33,6 +33,8 @@ type fakeServer struct {
 	// failNext is how many questions more get no answer.
 	failNext int
 	asked    int
+
+	unlinks ledger
 }
 
 func newServers() *servers { return &servers{byChannel: map[string]*fakeServer{}} }

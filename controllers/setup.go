@@ -163,7 +163,7 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(),
 			FieldOwner: names.FieldOwner, HashAnnotation: names.AnnotationAppliedHash,
 		},
-		Keys: keys, Poller: poller, Gateway: gateway,
+		Keys: keys, Poller: poller, Courier: courier, Gateway: gateway,
 		Statuses: &StatusWriter{Client: mgr.GetClient(), Recorder: mgr.GetEventRecorder(names.FieldOwner)},
 		Clock:    clock.RealClock{}, Operator: options.Operator, SharedHosts: options.SharedHosts,
 	}

@@ -235,6 +235,8 @@ func stalled(seen Observed) verdict {
 func reconciling(link *v1alpha1.ChannelLink, seen Observed, ready verdict) verdict {
 	const kind = v1alpha1.ConditionReconciling
 	switch {
+	case seen.UnlinkAll != nil:
+		return yes(kind, v1alpha1.ReasonDeleting, seen.UnlinkAll.message())
 	case link.DeletionTimestamp != nil:
 		return yes(kind, v1alpha1.ReasonDeleting, "The ChannelLink is being deleted")
 	case seen.Problem != nil && seen.Problem.Final:

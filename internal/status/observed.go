@@ -43,6 +43,8 @@ type Observed struct {
 	Server Server
 	// Selector of the pods, as a label query.
 	Selector string
+	// UnlinkAll, while the ChannelLink is being deleted and its users are unlinked first.
+	UnlinkAll *UnlinkAll
 }
 
 // Route is what is known of the HTTPRoute.
