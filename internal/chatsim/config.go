@@ -50,6 +50,8 @@ type Channel struct {
 	RequireProof bool `json:"requireProof,omitempty"`
 	// BotBonnie is set where BotBonnie stands in front: it gets the platform's webhooks then.
 	BotBonnie *BotBonnie `json:"botBonnie,omitempty"`
+	// Resource is NAMESPACE/NAME of the ChannelLink that serves it, for the page; empty where there is no Kubernetes.
+	Resource string `json:"resource,omitempty"`
 	// Server is the public URL of the server under test, without a final slash.
 	Server string `json:"server"`
 	// Users are there from the start.
