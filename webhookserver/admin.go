@@ -12,6 +12,7 @@ import (
 type adminCall struct {
 	channel *channel
 	caller  adminapi.Verified
+	body    []byte // that the token was made for
 }
 
 // authorized checks the token against the whole request, body included, before it calls next. A refusal tells the caller
@@ -35,7 +36,7 @@ func (s *Server) authorized(next func(http.ResponseWriter, *http.Request, adminC
 		}
 		for _, ch := range s.channels {
 			if ch.UID == caller.Audience() {
-				next(w, r, adminCall{channel: ch, caller: caller})
+				next(w, r, adminCall{channel: ch, caller: caller, body: body.Bytes()})
 				return
 			}
 		}

@@ -58,25 +58,42 @@ func backendPolicy(network config.Network) outbound.Policy {
 
 // of returns the way for one channel. Its calls wait for a token as long as their context lets them.
 func (p *platformCalls) of(c *channel) func(*http.Request) (*outbound.Response, error) {
+	send := p.asking(c, func() error { return nil })
+	return func(req *http.Request) (*outbound.Response, error) {
+		resp, err := send(req)
+		if err == nil && resp.Status >= http.StatusInternalServerError {
+			return nil, &outbound.Error{Reason: outbound.BadStatus, Host: req.URL.Hostname(), Status: resp.Status}
+		}
+		return resp, err
+	}
+}
+
+// asking is as of, but for two things: leave is called when a call's turn has come, and an error of its ends the call before
+// it leaves; and an answer with a 5xx comes back whole.
+func (p *platformCalls) asking(c *channel, leave func() error) func(*http.Request) (*outbound.Response, error) {
 	upstreams := c.upstreams()
 	return func(req *http.Request) (*outbound.Response, error) {
 		key := outbound.Key{Channel: c.UID, Upstream: req.URL.Hostname()}
 		var resp *outbound.Response
+		var refused error
 		err := p.gates.Do(req.Context(), key, func(ctx context.Context) (err error) {
+			if refused = leave(); refused != nil {
+				return &outbound.Error{Reason: outbound.Canceled} // the breaker learns nothing from it
+			}
 			if resp, err = p.client.Do(req.WithContext(ctx)); err == nil && resp.Status >= http.StatusInternalServerError {
 				err = &outbound.Error{Reason: outbound.BadStatus, Host: key.Upstream, Status: resp.Status} // for the breaker
 			}
 			return err
 		})
+		if refused != nil {
+			return nil, refused
+		}
 		status := 0
-		if err == nil {
-			status = resp.Status
+		if resp != nil {
+			status, err = resp.Status, nil
 		}
 		p.count(c, targetOf(upstreams, req.URL), status, err)
-		if err != nil {
-			return nil, err
-		}
-		return resp, nil
+		return resp, err
 	}
 }
 

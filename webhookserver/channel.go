@@ -13,6 +13,7 @@ import (
 	"channellink.dev/operator/webhookserver/config"
 	"channellink.dev/operator/webhookserver/link"
 	"channellink.dev/operator/webhookserver/secretfile"
+	"channellink.dev/operator/webhookserver/unlink"
 )
 
 // channel is one chat channel that the process serves, with all that it keeps for it.
@@ -27,6 +28,7 @@ type channel struct {
 	siblings   *siblings  // nil without any
 	bot        *bot       // nil without webhook.forwardTo
 	confirmer  *confirmer // nil without BotBonnie
+	unlinker   *unlink.Unlinker
 	poison     poison
 	tally      atomic.Pointer[tally] // nil until it was counted
 	routes     *http.ServeMux        // below prefix

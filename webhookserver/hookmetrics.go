@@ -13,6 +13,7 @@ type hookMetrics struct {
 	events   *prometheus.CounterVec
 	lookups  *prometheus.CounterVec
 	noRoom   prometheus.Counter
+	unlinks  *prometheus.CounterVec
 }
 
 func newHookMetrics(registry prometheus.Registerer) hookMetrics {
@@ -34,7 +35,11 @@ func newHookMetrics(registry prometheus.Registerer) hookMetrics {
 			Help: "Large bodies that were sent away because others took all the memory that unverified bodies may take.",
 		}),
 	}
-	registry.MustRegister(m.refusals, m.events, m.lookups, m.noRoom)
+	m.unlinks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "channellink_unlink_steps_total",
+		Help: "Users whom a platform was to be told of for a revocation, by channel and what came of it: a state, or the cause for which they wait.",
+	}, []string{"channel", "result"})
+	registry.MustRegister(m.refusals, m.events, m.lookups, m.noRoom, m.unlinks)
 	return m
 }
 
@@ -50,6 +55,11 @@ func (m hookMetrics) linkEvent(channel, kind, outcome string) {
 func (m hookMetrics) ignored(channel string, b event.Batch) {
 	m.events.WithLabelValues(channel, "any", "foreign").Add(float64(b.Foreign))
 	m.events.WithLabelValues(channel, "any", "unreadable").Add(float64(b.Skipped))
+}
+
+// unlinked counts a step of a revocation. States and causes are closed sets.
+func (m hookMetrics) unlinked(channel, result string) {
+	m.unlinks.WithLabelValues(channel, result).Inc()
 }
 
 func (m hookMetrics) lookup(channel, result string) {

@@ -23,8 +23,8 @@ const (
 	maxStrayBody = 64 << 10
 	// maxFormBody is the consent form: a token of 43 characters and a choice.
 	maxFormBody = 4 << 10
-	// maxAdminBody is an unlink with 32 actions, with room to spare.
-	maxAdminBody = 64 << 10
+	// maxAdminBody is an unlink with 32 actions of 1,152 characters each, as JSON writes them at worst.
+	maxAdminBody = 256 << 10
 
 	// freeBody is what the body of each signed call may take before it was verified. Calls with one event take a tenth of
 	// it, and are served whatever the others do.

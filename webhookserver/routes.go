@@ -49,6 +49,7 @@ func (s *Server) opsRoutes() []route {
 func (s *Server) adminRoutes() []route {
 	return []route{
 		{"GET " + adminapi.StatusPath, s.authorized(s.showStatus), true},
+		{"PUT " + adminapi.UnlinksPath + "{id}", s.authorized(s.putUnlink), true},
 		{elsewhere, nothingForPrograms, false},
 	}
 }

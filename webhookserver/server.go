@@ -83,6 +83,7 @@ func New(c Config) (*Server, error) {
 	for _, ch := range s.channels {
 		ch.issuer = newIssuerWatch(ch, c.Settings.Network, s.store, s.files, c.Log)
 		ch.siblings, ch.bot, ch.confirmer = s.newSiblings(ch), s.newBot(ch, c.Settings.Network), s.newConfirmer(ch)
+		ch.unlinker = s.newUnlinker(ch)
 		var err error
 		if ch.logins, err = s.newLogins(ch, c.Settings.Network); err != nil {
 			return nil, err

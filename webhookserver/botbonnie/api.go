@@ -1,6 +1,7 @@
 package botbonnie
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,22 +28,11 @@ type API struct {
 // only if the status is 2xx and the body agrees: failures come with status 200 too,
 // told by errorCode or by a status in the body.
 func (a *API) get(ctx context.Context, path string, query url.Values, res any) error {
-	token, ok := a.Token()
-	if !ok {
-		return errors.New("no API token")
-	}
-	address := strings.TrimRight(a.Endpoint, "/") + "/v1/api/" + path + "?" + query.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return errors.New("endpoints.api is not a URL")
-	}
-	req.Header.Set("Authorization", "Bearer "+token.Reveal())
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := a.Do(req)
+	resp, err := a.call(ctx, http.MethodGet, path+"?"+query.Encode(), nil)
 	if err != nil {
 		return err
 	}
-	refused := &outbound.Error{Reason: outbound.BadStatus, Host: req.URL.Hostname(), Status: resp.Status}
+	refused := &outbound.Error{Reason: outbound.BadStatus, Host: a.host(), Status: resp.Status}
 	if resp.Status < 200 || resp.Status > 299 {
 		return refused
 	}
@@ -66,4 +56,28 @@ func (a *API) get(ctx context.Context, path string, query url.Values, res any) e
 		return refused
 	}
 	return nil
+}
+
+// call makes one call of a path below /v1/api/. A body of nil is none.
+func (a *API) call(ctx context.Context, method, path string, body []byte) (*outbound.Response, error) {
+	token, ok := a.Token()
+	if !ok {
+		return nil, errors.New("no API token")
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(a.Endpoint, "/")+"/v1/api/"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New("endpoints.api is not a URL")
+	}
+	req.Header.Set("Authorization", "Bearer "+token.Reveal())
+	req.Header.Set("Content-Type", "application/json")
+	return a.Do(req)
+}
+
+// host is for errors of ours.
+func (a *API) host() string {
+	u, err := url.Parse(a.Endpoint)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }

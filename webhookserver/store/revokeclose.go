@@ -192,7 +192,8 @@ func (s *Store) CloseLinks(ctx context.Context, l link.Lease, tell link.Telling,
 		return false, err
 	}
 	for !done && ctx.Err() == nil {
-		err = s.transact(ctx, "close links", func(ctx context.Context, tx *sql.Tx) error {
+		// A bite that has begun is taken: an end of ctx is no failure.
+		err = s.transact(context.WithoutCancel(ctx), "close links", func(ctx context.Context, tx *sql.Tx) error {
 			done, err = closeNext(ctx, tx, l, tell, sign)
 			return err
 		})
