@@ -22,7 +22,7 @@ func (s *Server) botAPIRoutes(c *channel) []route {
 		BotToken:           c.bearer(c.API.Token),
 		IntrospectionToken: c.bearer(c.API.IntrospectionToken),
 		Prompter:           s.newPrompter(c),
-		Unlinker:           botUnlinker{s, c},
+		Unlinker:           botUnlinker{c},
 		Words:              c.promptWords,
 		Receive:            receiveForBot,
 		Now:                s.now,
@@ -97,18 +97,10 @@ func (p botBonniePrompts) Prompt(_ context.Context, w botapi.Wanted) (botapi.Pro
 }
 
 // botUnlinker ends links on the bot's word.
-type botUnlinker struct {
-	server  *Server
-	channel *channel
-}
+type botUnlinker struct{ channel *channel }
 
 // Unlink implements botapi.Unlinker.
 func (u botUnlinker) Unlink(ctx context.Context, userID string) (told bool, err error) {
-	store, err := u.server.store.Store()
-	if err != nil {
-		return false, err
-	}
-	now := u.server.now()
-	_, err = store.Unlink(ctx, link.Unlink{Channel: u.channel.id, UserID: userID, At: now, By: "bot", Why: "the bot asked for it"}, now)
-	return true, err
+	result, err := u.channel.unlinker.UnlinkUser(ctx, userID, "bot", "the bot asked for it")
+	return err == nil && !result.More() && result.Counts[link.RevokedFailed] == 0, err
 }
