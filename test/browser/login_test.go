@@ -80,6 +80,12 @@ func (p *person) signIn(t *testing.T, address string) {
 	if at := p.at(t); !p.atIssuer(at) {
 		t.Fatalf("the login URL leads to %s, want the provider:\n%s", at, p.text(t))
 	}
+	p.enter(t)
+}
+
+// enter signs in where the browser is at the company.
+func (p *person) enter(t *testing.T) {
+	t.Helper()
 	p.do(t, "signing in",
 		chromedp.SendKeys(chromedp.CSS("#login"), dextest.User),
 		chromedp.SendKeys(chromedp.CSS("#password"), dextest.Password),
@@ -173,7 +179,7 @@ func links(t *testing.T, w *world, r route) {
 	user := w.newUser(t, r, "Amy Chen")
 	w.linkAs(t, r, user)
 	l := w.active(t, r, user)
-	if !l.Confirmed || l.Identity.Issuer != w.provider.URL || l.Identity.Subject == "" {
+	if !l.Confirmed || l.Identity.Issuer != w.issuer || l.Identity.Subject == "" {
 		t.Errorf("the link is %+v", l)
 	}
 	if listed := runProgram(t, "links", "list", "--settings-dir", w.settings, "--channel", string(r.id())); !strings.Contains(listed, `"confirmed":true`) {

@@ -99,6 +99,12 @@ func startServer(t *testing.T, settingsDir string) *server {
 	case <-time.After(startTime):
 		t.Fatalf("the server does not serve:\n%s", s.log)
 	}
+	s.untilReady(t)
+	return s
+}
+
+func (s *server) untilReady(t *testing.T) {
+	t.Helper()
 	eventually(t, "a ready server", func() error {
 		resp, err := http.Get("http://" + s.ops + "/readyz")
 		if err != nil {
@@ -111,7 +117,6 @@ func startServer(t *testing.T, settingsDir string) *server {
 		}
 		return nil
 	})
-	return s
 }
 
 // runProgram runs a command of the program and returns what it writes.

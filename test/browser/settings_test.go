@@ -52,7 +52,7 @@ const (
 // chatChannels are the routes as the simulator knows them.
 func chatChannels(w *world) []chatsim.Channel {
 	var channels []chatsim.Channel
-	for _, r := range routes {
+	for _, r := range w.routes {
 		c := chatsim.Channel{
 			Name: r.name, Kind: r.kind, PageID: r.pageID, BotUserID: botUser,
 			Secret: platformSecret + r.name, AccessToken: platformToken + r.name, VerifyToken: "verify-" + r.name,
@@ -89,7 +89,7 @@ func (w *world) channel(t *testing.T, r route) config.Channel {
 		UID: "uid-" + r.name, Namespace: "test", Name: r.name, Platform: r.platform, PageID: r.pageID,
 		DisplayName: "Vision HR", PublicURL: r.publicURL(w),
 		OIDC: config.OIDC{
-			IssuerURL: w.provider.URL, ClientID: dextest.ClientID,
+			IssuerURL: w.issuer, ClientID: dextest.ClientID,
 			ClientSecret: m.file("oidc.clientSecretRef", dextest.ClientSecret),
 			Scopes:       []string{"openid", "profile", "email"}, UserClaim: "sub", DisplayClaims: []string{"name", "email"},
 		},
@@ -118,6 +118,9 @@ func (w *world) channel(t *testing.T, r route) config.Channel {
 			BotUserID:          botUser, APIEndpoint: w.chat, AccountLinkEndpoint: chat + "/dialog/bot/accountLink",
 		}
 	}
+	if w.adjust != nil {
+		w.adjust(r, &c)
+	}
 	return c
 }
 
@@ -137,7 +140,7 @@ func (w *world) startServers(t *testing.T, kind storeKind) {
 		Version: config.Version, LogLevel: "debug", Network: config.Network{AllowLocal: true},
 		Store: config.Store{AuditRetention: config.Duration(time.Hour)},
 	}
-	for _, r := range routes {
+	for _, r := range w.routes {
 		s.Channels = append(s.Channels, w.channel(t, r))
 	}
 	var dsn string
@@ -151,6 +154,10 @@ func (w *world) startServers(t *testing.T, kind storeKind) {
 	}
 	w.writeSettings(t, s)
 	for range replicas {
+		if w.clock != nil {
+			w.servers = append(w.servers, w.startOwn(t, s))
+			continue
+		}
 		w.servers = append(w.servers, startServer(t, w.settings))
 	}
 	var opened *store.Store

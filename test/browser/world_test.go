@@ -21,6 +21,7 @@ import (
 
 	"channellink.dev/operator/internal/chatsim"
 	"channellink.dev/operator/webhookserver/authorize/dextest"
+	"channellink.dev/operator/webhookserver/config"
 	"channellink.dev/operator/webhookserver/link"
 )
 
@@ -32,12 +33,16 @@ const (
 
 // world is everything around a browser: the company's provider, the chat platforms, and the servers behind one address.
 type world struct {
-	provider *dextest.Provider
-	chat     string // the simulator, as the server reaches it
-	link     string // origin of the servers
+	provider *dextest.Provider // nil where the company has another one
+	issuer   string            // the provider's URL
+	chat     string            // the simulator, as the server reaches it
+	link     string            // origin of the servers
 	servers  []*server
 	store    link.LinkStore
 	settings string // directory
+	routes   []route
+	adjust   func(route, *config.Channel) // nil: the settings as they are
+	clock    *clock                       // the servers' own; nil: the machine's
 
 	mu       sync.Mutex
 	answers  []answered
@@ -52,18 +57,24 @@ type answered struct {
 }
 
 // newWorld starts everything. It ends with the test.
-func newWorld(t *testing.T, kind storeKind) *world {
+func newWorld(t *testing.T, kind storeKind, changes ...func(*world)) *world {
 	t.Helper()
-	w := &world{}
+	w := &world{routes: routes}
+	for _, change := range changes {
+		change(w)
+	}
 
 	front := httptest.NewUnstartedServer(nil)
 	linkPort := port(front.Listener)
 	w.link = "http://" + linkHost + ":" + linkPort
-	var callbacks []string
-	for _, r := range routes {
-		callbacks = append(callbacks, r.publicURL(w)+"/callback")
+	if w.issuer == "" {
+		var callbacks []string
+		for _, r := range w.routes {
+			callbacks = append(callbacks, r.publicURL(w)+"/callback")
+		}
+		w.provider = dextest.Start(t, callbacks...)
+		w.issuer = w.provider.URL
 	}
-	w.provider = dextest.Start(t, callbacks...)
 
 	simulator := httptest.NewUnstartedServer(nil)
 	chatPort := port(simulator.Listener)
@@ -178,4 +189,4 @@ func host(t *testing.T, raw string) string {
 }
 
 // issuerOrigin tells the provider's pages from others.
-func (w *world) atIssuer(address string) bool { return strings.HasPrefix(address, w.provider.URL) }
+func (w *world) atIssuer(address string) bool { return strings.HasPrefix(address, w.issuer) }
