@@ -21,10 +21,16 @@ import (
 	"channellink.dev/operator/internal/status"
 )
 
-// statusSchema validates a status as the API server does.
+// statusSchema validates a ChannelLink's status as the API server does.
 func statusSchema(t *testing.T) validation.SchemaValidator {
 	t.Helper()
-	data, err := os.ReadFile("../../config/crd/channellink.dev_channellinks.yaml")
+	return schemaOf(t, "channellinks")
+}
+
+// schemaOf validates the status of a kind, by its plural.
+func schemaOf(t *testing.T, plural string) validation.SchemaValidator {
+	t.Helper()
+	data, err := os.ReadFile("../../config/crd/channellink.dev_" + plural + ".yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
