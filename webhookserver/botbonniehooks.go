@@ -37,29 +37,11 @@ func (s *Server) botBonnieRoutes(c *channel) []route {
 // moduleHandler makes the answer to a call of one of the bot's modules.
 type moduleHandler func(context.Context, link.Store, *channel, botbonnie.Call) (botbonnie.Message, error)
 
-// module verifies a call of one of the bot's modules: the key in the URL, the signature of the body, and that it is about
-// this channel. The signature has no time in it, so that a call can be replayed: what a handler does must be harmless then.
+// module answers the calls of one of the bot's modules.
 func (s *Server) module(c *channel, answer moduleHandler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		keyed := s.keyKnown(c, r.URL.RawQuery)
-		verified, _, ok := s.receiveSigned(w, r, c, maxModuleBody, func(h http.Header, body []byte) (signature.Verified, error) {
-			v, err := signature.BotBonnie(h, c.values(c.BotBonnie.APISecret), body)
-			if err == nil && !keyed {
-				return signature.Verified{}, signature.Mismatch
-			}
-			return v, err
-		})
+		call, _, ok := s.receiveCall(w, r, c)
 		if !ok {
-			return
-		}
-		call, err := botbonnie.ReadCall(verified)
-		if err != nil {
-			writeJSONProblem(w, r, http.StatusBadRequest)
-			return
-		}
-		if call.BotID != c.BotBonnie.BotID || call.PageID != c.PageID || call.Channel != botBonniePlatform(c) {
-			s.log.WarnContext(r.Context(), "call of a module of another bot or page", "channel", c.Name)
-			writeJSONProblem(w, r, http.StatusForbidden)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), moduleWork)
@@ -77,6 +59,34 @@ func (s *Server) module(c *channel, answer moduleHandler) http.HandlerFunc {
 		}
 		writeJSON(w, http.StatusOK, message)
 	}
+}
+
+// receiveCall receives and verifies a call of BotBonnie's: the key in the URL, the signature of the body, and that it is
+// about this channel. The signature has no time in it, so that a call can be replayed: what is done on it must be harmless
+// then. When it reports false it has answered.
+func (s *Server) receiveCall(w http.ResponseWriter, r *http.Request, c *channel) (call botbonnie.Call, body []byte, ok bool) {
+	keyed := s.keyKnown(c, r.URL.RawQuery)
+	verified, body, ok := s.receiveSigned(w, r, c, maxModuleBody, func(h http.Header, body []byte) (signature.Verified, error) {
+		v, err := signature.BotBonnie(h, c.values(c.BotBonnie.APISecret), body)
+		if err == nil && !keyed {
+			return signature.Verified{}, signature.Mismatch
+		}
+		return v, err
+	})
+	if !ok {
+		return botbonnie.Call{}, nil, false
+	}
+	call, err := botbonnie.ReadCall(verified)
+	if err != nil {
+		writeJSONProblem(w, r, http.StatusBadRequest)
+		return botbonnie.Call{}, nil, false
+	}
+	if call.BotID != c.BotBonnie.BotID || call.PageID != c.PageID || call.Channel != botBonniePlatform(c) {
+		s.log.WarnContext(r.Context(), "call of another bot or page", "channel", c.Name)
+		writeJSONProblem(w, r, http.StatusForbidden)
+		return botbonnie.Call{}, nil, false
+	}
+	return call, body, true
 }
 
 // keyKnown reports whether the URL carries the key that the channel asks for, if it does.

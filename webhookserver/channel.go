@@ -29,6 +29,7 @@ type channel struct {
 	bot        *bot       // nil without webhook.forwardTo
 	confirmer  *confirmer // nil without BotBonnie
 	unlinker   *unlink.Unlinker
+	services   *channelServices // nil without any
 	poison     poison
 	tally      atomic.Pointer[tally] // nil until it was counted
 	routes     *http.ServeMux        // below prefix

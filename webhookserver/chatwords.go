@@ -5,6 +5,7 @@ import "strings"
 // chatWords are the texts that a bot says for us, in one language.
 type chatWords struct {
 	linked, linkedTo, wait, startAgain, unlinked, login string
+	loginFirst, tryLater                                string // of personalised services
 }
 
 // Traditional Chinese is what most of BotBonnie's chats are in; English is for everybody else.
@@ -16,6 +17,8 @@ var (
 		startAgain: "尚未完成綁定。請重新登入。",
 		unlinked:   "已解除帳號綁定。",
 		login:      "登入",
+		loginFirst: "請先登入並綁定帳號,才能使用這項服務。",
+		tryLater:   "目前無法取得您的資料,請稍後再試。",
 	}
 	englishWords = chatWords{
 		linked:     "Your account is linked. You can unlink it here in the chat at any time.",
@@ -24,6 +27,8 @@ var (
 		startAgain: "Your account is not linked. Please log in again.",
 		unlinked:   "Your account is not linked any more.",
 		login:      "Log in",
+		loginFirst: "Please log in and link your account first to use this.",
+		tryLater:   "This is not available right now. Please try again later.",
 	}
 )
 

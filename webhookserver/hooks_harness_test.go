@@ -144,8 +144,10 @@ func signedByLINE(secret, body string) http.Header {
 	return http.Header{"X-Line-Signature": {base64.StdEncoding.EncodeToString(mac(sha256.New, secret, body))}}
 }
 
-func byBotBonnie(body string) http.Header {
-	return http.Header{"X-Hub-Signature": {"sha1=" + hex.EncodeToString(mac(sha1.New, apiSecret, body))}}
+func byBotBonnie(body string) http.Header { return byBotBonnieWith(apiSecret, body) }
+
+func byBotBonnieWith(secret, body string) http.Header {
+	return http.Header{"X-Hub-Signature": {"sha1=" + hex.EncodeToString(mac(sha1.New, secret, body))}}
 }
 
 // post sends a body as a platform does.

@@ -23,6 +23,7 @@ type metrics struct {
 	logins   *prometheus.CounterVec
 	hookMetrics
 	callMetrics
+	serviceMetrics
 }
 
 // requestBuckets are seconds: below a millisecond for what is answered from memory, up to the 5 s of a call to an upstream.
@@ -59,6 +60,7 @@ func newMetrics(s *Server) *metrics {
 		stateCollector{s},
 	)
 	m.hookMetrics = newHookMetrics(m.registry)
+	m.serviceMetrics = newServiceMetrics(m.registry)
 	m.callMetrics = newCallMetrics(m.registry)
 	return m
 }

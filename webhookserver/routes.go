@@ -30,6 +30,7 @@ func (s *Server) publicRoutes(c *channel) []route {
 		s.webhookRoutes(c),
 		s.botBonnieRoutes(c),
 		s.botAPIRoutes(c),
+		s.serviceRoutes(c),
 		[]route{
 			{"GET /{$}", s.showChannel(c), false},
 			{elsewhere, nothingHere, false},

@@ -85,6 +85,9 @@ func New(c Config) (*Server, error) {
 		ch.siblings, ch.bot, ch.confirmer = s.newSiblings(ch), s.newBot(ch, c.Settings.Network), s.newConfirmer(ch)
 		ch.unlinker = s.newUnlinker(ch)
 		var err error
+		if ch.services, err = s.newServices(ch, c.Settings.Network); err != nil {
+			return nil, err
+		}
 		if ch.logins, err = s.newLogins(ch, c.Settings.Network); err != nil {
 			return nil, err
 		}
@@ -105,6 +108,7 @@ func (s *Server) background(ctx context.Context) {
 	for _, ch := range s.channels {
 		all.Go(func() { ch.issuer.run(ctx) })
 		all.Go(func() { s.runHooks(ctx, ch) })
+		all.Go(func() { s.runServices(ctx, ch) })
 	}
 	all.Wait()
 }
