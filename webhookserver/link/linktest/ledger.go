@@ -53,8 +53,7 @@ func wantDue(t *testing.T, store link.Store, l link.Lease, want ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.Sort(got)
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, sorted(got)); diff != "" {
 		t.Errorf("due (-want +got):\n%s", diff)
 	}
 }
@@ -144,4 +143,9 @@ func testRevocationLife(t *testing.T, open Open) {
 		t.Errorf("on another channel: %v, want %v", err, link.ErrNotFound)
 	}
 	closeStore(t, store)
+}
+
+func sorted(users []string) []string {
+	slices.Sort(users)
+	return users
 }
