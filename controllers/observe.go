@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"slices"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -144,9 +145,8 @@ func statusOf(link *v1alpha1.ChannelLink, seen status.Observed, now metav1.Time)
 	return out
 }
 
-// siblings are the public ports of servers for other pages of the same Facebook app: Meta sends all of an app's events to
-// one webhook URL.
-func (r *ChannelLinkReconciler) siblings(ctx context.Context, link *v1alpha1.ChannelLink) ([]string, error) {
+// siblings are the servers for other pages of the same Facebook app: Meta sends all of an app's events to one webhook URL.
+func (r *ChannelLinkReconciler) siblings(ctx context.Context, link *v1alpha1.ChannelLink) ([]desired.Sibling, error) {
 	secret := appSecretKey(link)
 	if secret == "" {
 		return nil, nil
@@ -156,7 +156,7 @@ func (r *ChannelLinkReconciler) siblings(ctx context.Context, link *v1alpha1.Cha
 	if err != nil {
 		return nil, err
 	}
-	var urls []string
+	var siblings []desired.Sibling
 	for i := range links.Items {
 		other := &links.Items[i]
 		if other.UID == link.UID || other.DeletionTimestamp != nil {
@@ -168,11 +168,11 @@ func (r *ChannelLinkReconciler) siblings(ctx context.Context, link *v1alpha1.Cha
 		}
 		// One without a Service (its claim is refused, say) could not be reached, and would fail every webhook call.
 		if service != nil {
-			urls = append(urls, desired.ServiceURL(other))
+			siblings = append(siblings, desired.SiblingOf(other))
 		}
 	}
-	slices.Sort(urls)
-	return urls, nil
+	slices.SortFunc(siblings, func(a, b desired.Sibling) int { return strings.Compare(a.ServiceURL, b.ServiceURL) })
+	return siblings, nil
 }
 
 // appSecretKey names the app secret of a ChannelLink for Messenger, or is empty.

@@ -129,14 +129,3 @@ func orUnknown(reason string) string {
 	}
 	return reason
 }
-
-// notSupported refuses what this version does not carry out, rather than to leave it undone in silence.
-func notSupported(link *v1alpha1.ChannelLink) *status.Problem {
-	if link.Spec.DeletionPolicy == v1alpha1.DeletionPolicyUnlinkAll {
-		return refuse(v1alpha1.ReasonNotSupported, "spec.deletionPolicy: UnlinkAll is not carried out by this version of the operator; use Retain")
-	}
-	if w := link.Spec.Webhook; w != nil && w.Registration == v1alpha1.WebhookRegistrationObserve {
-		return refuse(v1alpha1.ReasonNotSupported, "spec.webhook.registration: Observe is not carried out by this version of the operator; use Manual")
-	}
-	return nil
-}

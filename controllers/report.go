@@ -37,6 +37,26 @@ var (
 	}
 )
 
+// registrationFacts and testReasons do the same for what is set at the platform.
+var (
+	registrationFacts = map[adminapi.RegistrationState]status.Fact{
+		adminapi.RegistrationInPlace:       {True: true, Reason: v1alpha1.ReasonRegistered},
+		adminapi.RegistrationSubscribed:    {True: true, Reason: v1alpha1.ReasonSubscribed},
+		adminapi.RegistrationOtherURL:      {False: true, Reason: v1alpha1.ReasonOtherWebhookURL},
+		adminapi.RegistrationNoURL:         {False: true, Reason: v1alpha1.ReasonNoWebhookURL},
+		adminapi.RegistrationInactive:      {False: true, Reason: v1alpha1.ReasonWebhookInactive},
+		adminapi.RegistrationNotSubscribed: {False: true, Reason: v1alpha1.ReasonNotSubscribed},
+		adminapi.RegistrationTestFailed:    {False: true, Reason: v1alpha1.ReasonWebhookTestFailed},
+		adminapi.RegistrationTokenRejected: {False: true, Reason: v1alpha1.ReasonTokenRejected},
+		adminapi.RegistrationUnreachable:   {Reason: v1alpha1.ReasonPlatformSilent},
+	}
+	testReasons = map[adminapi.RegistrationTest]string{
+		adminapi.TestCouldNotConnect: v1alpha1.ReasonWebhookUnreached,
+		adminapi.TestTimedOut:        v1alpha1.ReasonWebhookTimedOut,
+		adminapi.TestBadStatus:       v1alpha1.ReasonWebhookBadStatus,
+	}
+)
+
 // reportOf reduces a server's answer to the reasons of the resource.
 func reportOf(answer Answer) status.Report {
 	report := status.Report{
@@ -45,6 +65,7 @@ func reportOf(answer Answer) status.Report {
 		Store:        storeFact(answer.Status.Store),
 		ActiveLinks:  answer.ActiveLinks,
 		Confirmation: confirmationFact(answer.Status.Confirmation),
+		Registration: registrationFact(answer.Status.Registration),
 	}
 	for _, ref := range answer.Status.References {
 		if reason, ok := referenceReasons[ref.State]; ok {
@@ -98,4 +119,16 @@ func confirmationFact(seen *adminapi.Confirmation) status.Fact {
 	default:
 		return status.Fact{}
 	}
+}
+
+// registrationFact: a failed test is told by how it failed.
+func registrationFact(seen *adminapi.Registration) status.Fact {
+	if seen == nil {
+		return status.Fact{}
+	}
+	fact := registrationFacts[seen.State]
+	if reason, ok := testReasons[seen.Test]; ok && seen.State == adminapi.RegistrationTestFailed {
+		fact.Reason, fact.HTTPStatus = reason, seen.HTTPStatus
+	}
+	return fact
 }

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -132,5 +133,32 @@ func TestEveryReportIsUnderstood(t *testing.T) {
 		check("reference: "+value, v1alpha1.ConditionSecretsReady, adminapi.Status{
 			References: []adminapi.Reference{{Field: v1alpha1.FieldOIDCClientSecret, State: state}},
 		}, true)
+	}
+	const registration = "../webhookserver/adminapi/registration.go"
+	link.Spec.Webhook = &v1alpha1.Webhook{Registration: v1alpha1.WebhookRegistrationObserve}
+	// What a platform has no word for cannot come from its server.
+	strangers := map[v1alpha1.Platform][]adminapi.RegistrationState{
+		v1alpha1.PlatformLINE:     {adminapi.RegistrationSubscribed, adminapi.RegistrationNotSubscribed},
+		v1alpha1.PlatformFacebook: {adminapi.RegistrationTestFailed},
+	}
+	for platform, foreign := range strangers {
+		link.Spec.Platform = platform
+		for _, value := range enumerated(t, registration, "RegistrationState") {
+			state := adminapi.RegistrationState(value)
+			known := !slices.Contains(foreign, state) && !slices.Contains([]adminapi.RegistrationState{
+				adminapi.RegistrationPending, adminapi.RegistrationUnreachable, adminapi.RegistrationUnknown,
+			}, state)
+			check(string(platform)+": "+value, v1alpha1.ConditionRegistered, adminapi.Status{Registration: &adminapi.Registration{State: state}}, known)
+		}
+	}
+	link.Spec.Platform = v1alpha1.PlatformLINE
+	for _, value := range enumerated(t, registration, "RegistrationTest") {
+		test := adminapi.RegistrationTest(value)
+		if test == adminapi.TestFailedSomehow || test == adminapi.TestUnknown {
+			continue // as failed as above
+		}
+		check("test: "+value, v1alpha1.ConditionRegistered, adminapi.Status{Registration: &adminapi.Registration{
+			State: adminapi.RegistrationTestFailed, Test: test,
+		}}, true)
 	}
 }

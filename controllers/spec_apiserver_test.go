@@ -141,29 +141,6 @@ func TestWatchNamespaces(t *testing.T) {
 	}
 }
 
-// What this version does not carry out is refused, and not left undone in silence.
-func TestWhatIsNotSupportedIsRefused(t *testing.T) {
-	startOperator(t)
-	for name, change := range map[string]func(*v1alpha1.ChannelLink){
-		"UnlinkAll": func(link *v1alpha1.ChannelLink) { link.Spec.DeletionPolicy = v1alpha1.DeletionPolicyUnlinkAll },
-		"Observe": func(link *v1alpha1.ChannelLink) {
-			link.Spec.LINE.ChannelAccessTokenSecretRef = &v1alpha1.SecretKeyReference{Name: "vision-line", Key: "token"}
-			link.Spec.Webhook = &v1alpha1.Webhook{Registration: v1alpha1.WebhookRegistrationObserve}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			namespace := env.Namespace(t)
-			link := create(t, "line", namespace, change)
-			got := eventually(t, link, condition{v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonNotSupported})
-			eventually(t, link, condition{v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonNotSupported})
-			NewWithT(t).Expect(got.Message).To(ContainSubstring(name))
-			if made := children(t, namespace); len(made) > 0 {
-				t.Errorf("%d objects were made all the same", len(made))
-			}
-		})
-	}
-}
-
 // What the API server refuses is told in the status, and mends when its cause goes: a spec that makes an invalid object
 // waits for a person, a quota is tried again.
 func TestWhatTheClusterRefuses(t *testing.T) {

@@ -28,6 +28,7 @@ type channel struct {
 	siblings   *siblings  // nil without any
 	bot        *bot       // nil without webhook.forwardTo
 	confirmer  *confirmer // nil without BotBonnie
+	registrar  *registrar // nil unless webhook.registration is Observe
 	unlinker   *unlink.Unlinker
 	services   *channelServices // nil without any
 	poison     poison

@@ -82,6 +82,7 @@ func New(c Config) (*Server, error) {
 	s.verifier = adminapi.NewVerifier(audiences...)
 	for _, ch := range s.channels {
 		ch.issuer = newIssuerWatch(ch, c.Settings.Network, s.store, s.files, c.Log)
+		ch.registrar = s.newRegistrar(ch)
 		ch.siblings, ch.bot, ch.confirmer = s.newSiblings(ch), s.newBot(ch, c.Settings.Network), s.newConfirmer(ch)
 		ch.unlinker = s.newUnlinker(ch)
 		var err error
@@ -195,6 +196,7 @@ func (s *Server) status(ctx context.Context, c *channel) adminapi.Status {
 		Store:        s.store.State(),
 		Links:        linksOf(c),
 		Confirmation: s.confirmation(ctx, c),
+		Registration: c.registrar.State(),
 	}
 	for _, r := range s.referencesOf(c) {
 		status.References = append(status.References, adminapi.Reference{Field: r.field, State: r.state()})

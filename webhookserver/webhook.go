@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"channellink.dev/operator/webhookserver/event"
@@ -34,9 +35,14 @@ type hook struct {
 
 // runHooks does what goes on beside a channel's calls, until ctx is done.
 func (s *Server) runHooks(ctx context.Context, c *channel) {
+	var all sync.WaitGroup
 	if c.confirmer != nil {
-		c.confirmer.run(ctx)
+		all.Go(func() { c.confirmer.run(ctx) })
 	}
+	if c.registrar != nil {
+		all.Go(func() { c.registrar.run(ctx) })
+	}
+	all.Wait()
 	<-ctx.Done()
 	s.calls.client.CloseIdleConnections()
 	c.siblings.close()

@@ -73,8 +73,6 @@ const (
 	ReasonEndpointNotAllowed = "EndpointNotAllowed"
 	// ReasonInsecureURL: a plain http URL, which the operator's flag for local addresses would have to allow.
 	ReasonInsecureURL = "InsecureURL"
-	// ReasonNotSupported: this version of the operator does not carry out a part of the spec.
-	ReasonNotSupported = "NotSupported"
 )
 
 // Reasons of SecretsReady.
@@ -169,6 +167,34 @@ const (
 	ReasonRouteNotAccepted = "RouteNotAccepted"
 	// ReasonGatewayAPIMissing: the cluster has no Gateway API.
 	ReasonGatewayAPIMissing = "GatewayAPIMissing"
+)
+
+// Reasons of Registered.
+const (
+	// ReasonRegistered: the platform calls this server.
+	ReasonRegistered = "Registered"
+	// ReasonSubscribed: the page sends its linking events to an app whose webhook URL cannot be read without the app secret.
+	ReasonSubscribed = "Subscribed"
+	// ReasonOtherWebhookURL: the platform calls another URL.
+	ReasonOtherWebhookURL = "OtherWebhookURL"
+	// ReasonNoWebhookURL: no webhook URL is set at the platform.
+	ReasonNoWebhookURL = "NoWebhookURL"
+	// ReasonWebhookInactive: the URL is set at the platform and not used.
+	ReasonWebhookInactive = "WebhookInactive"
+	// ReasonNotSubscribed: the page or the app does not ask for linking events.
+	ReasonNotSubscribed = "NotSubscribed"
+	// ReasonWebhookUnreached: the platform's own test cannot connect to the URL.
+	ReasonWebhookUnreached = "WebhookUnreached"
+	// ReasonWebhookTimedOut: the platform's own test had no answer in time.
+	ReasonWebhookTimedOut = "WebhookTimedOut"
+	// ReasonWebhookBadStatus: the platform's own test got an error.
+	ReasonWebhookBadStatus = "WebhookBadStatus"
+	// ReasonWebhookTestFailed: the platform's own test failed in a way that this release has no word for.
+	ReasonWebhookTestFailed = "WebhookTestFailed"
+	// ReasonTokenRejected: the platform does not let the channel's token read how it is set up.
+	ReasonTokenRejected = "TokenRejected"
+	// ReasonPlatformSilent: the platform has not said for an hour how it is set up.
+	ReasonPlatformSilent = "PlatformSilent"
 )
 
 // Reasons of an AccountUnlink.

@@ -137,7 +137,13 @@ func messengerSettings(in Input, found files) *config.Messenger {
 		AllowSHA1:       or(spec.AllowSHA1, false),
 		RedirectHosts:   plain(spec.RedirectHosts),
 		GraphEndpoint:   base(spec.GraphEndpoint, endpointGraph),
-		Siblings:        slices.Clone(in.Siblings),
+	}
+	observed := orEmpty(in.Link.Spec.Webhook).Registration == v1alpha1.WebhookRegistrationObserve
+	for _, sibling := range in.Siblings {
+		messenger.Siblings = append(messenger.Siblings, sibling.ServiceURL)
+		if observed {
+			messenger.SiblingWebhooks = append(messenger.SiblingWebhooks, sibling.WebhookURL)
+		}
 	}
 	if len(messenger.RedirectHosts) == 0 {
 		messenger.RedirectHosts = slices.Clone(redirectHosts)

@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"strings"
+
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -27,14 +29,27 @@ type Input struct {
 	Operator Operator
 	// OperatorKeys is the JWK set with which servers verify admin requests, passed through as it is.
 	OperatorKeys []byte
-	// Siblings are the ServiceURLs of servers for other pages of the same Facebook app, sorted.
-	Siblings []string
+	// Siblings are the servers for other pages of the same Facebook app, sorted.
+	Siblings []Sibling
 	// ObservedReplicas is, with autoscaling, what the autoscaler has set on the Deployment; nil when there is no
 	// Deployment yet. It is rendered as it is, so that the operator never takes the number back.
 	ObservedReplicas *int32
 	// ObservedStorage is the request of the volume claim that is already there; nil when there is none. A claim that an
 	// earlier ChannelLink left may be larger than this one's spec, and a claim cannot shrink.
 	ObservedStorage *resource.Quantity
+}
+
+// Sibling is the server for another page of the same Facebook app.
+type Sibling struct {
+	// ServiceURL is where webhook calls are handed on to.
+	ServiceURL string
+	// WebhookURL is where Meta would send them.
+	WebhookURL string
+}
+
+// SiblingOf is what the server of a ChannelLink is to its siblings.
+func SiblingOf(link *v1alpha1.ChannelLink) Sibling {
+	return Sibling{ServiceURL: ServiceURL(link), WebhookURL: strings.TrimRight(string(link.Spec.PublicURL), "/") + "/webhook"}
 }
 
 // Operator is what an operator's flags and its own pod say; it is the same for every ChannelLink.

@@ -42,6 +42,9 @@ func Conditions(link *v1alpha1.ChannelLink, seen Observed, now time.Time) []meta
 	if exposure := link.Spec.Exposure; exposure != nil && (exposure.Ingress != nil || exposure.Gateway != nil) {
 		facts = append(facts, exposed(link, seen))
 	}
+	if observesRegistration(&link.Spec) {
+		facts = append(facts, registered(link, seen))
+	}
 	ready := readiness(facts)
 	all := append([]verdict{ready}, facts...)
 	all = append(all,

@@ -97,6 +97,9 @@ type Report struct {
 	ActiveLinks *int64
 	// Confirmation is whether the platform confirms logins.
 	Confirmation Fact
+	// Registration is whether the platform calls this server; without a reason where it is not observed. One that is
+	// neither true nor false and has a reason says why it is not known.
+	Registration Fact
 }
 
 // Fact is one thing that the server knows.

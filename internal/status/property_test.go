@@ -70,8 +70,9 @@ func drawSeen(t *rapid.T) status.Observed {
 		Server: status.Server{
 			Contact: rapid.SampledFrom([]status.Contact{status.NotAsked, status.Answered, status.Unreachable, status.Refused}).Draw(t, "contact"),
 			Report: status.Report{
-				Issuer: fact("issuer", v1alpha1.ReasonDiscovered, v1alpha1.ReasonIssuerBadStatus, v1alpha1.ReasonPKCEUnsupported),
-				Store:  fact("store", v1alpha1.ReasonStoreOpen, v1alpha1.ReasonStoreFull, v1alpha1.ReasonStoreKeyInvalid),
+				Issuer:       fact("issuer", v1alpha1.ReasonDiscovered, v1alpha1.ReasonIssuerBadStatus, v1alpha1.ReasonPKCEUnsupported),
+				Store:        fact("store", v1alpha1.ReasonStoreOpen, v1alpha1.ReasonStoreFull, v1alpha1.ReasonStoreKeyInvalid),
+				Registration: fact("registration", v1alpha1.ReasonRegistered, v1alpha1.ReasonOtherWebhookURL, v1alpha1.ReasonWebhookBadStatus),
 			},
 		},
 		Route: status.Route{APIMissing: yes("no Gateway API")},
@@ -124,6 +125,9 @@ func TestAnyStatusIsValid(t *testing.T) {
 			link.Spec.Exposure = &v1alpha1.Exposure{Gateway: &v1alpha1.GatewayExposure{ParentRefs: []v1alpha1.GatewayReference{{Name: "public"}}}}
 		}
 		link.Spec.Suspend = new(rapid.Bool().Draw(rt, "suspend"))
+		link.Spec.Webhook = &v1alpha1.Webhook{Registration: rapid.SampledFrom([]v1alpha1.WebhookRegistration{
+			v1alpha1.WebhookRegistrationManual, v1alpha1.WebhookRegistrationObserve,
+		}).Draw(rt, "registration")}
 		conditions := status.Conditions(link, drawSeen(rt), now)
 
 		kinds := map[string]bool{}

@@ -51,6 +51,7 @@ func (s Status) known() Status {
 		out.Links = &Links{Active: max(s.Links.Active, 0)}
 	}
 	out.Confirmation = s.Confirmation // nothing but bits
+	out.Registration = s.Registration.known()
 	return out
 }
 
@@ -61,10 +62,16 @@ func (i Issuer) known() Issuer {
 			IssuerUnreachable, IssuerTimedOut, IssuerAddressRefused, IssuerTLSFailed, IssuerRedirected, IssuerBadStatus,
 			IssuerDocumentInvalid, IssuerMismatch, IssuerEndpointRefused, IssuerPKCEUnsupported, IssuerCABundleInvalid)
 	}
-	if i.HTTPStatus < 100 || i.HTTPStatus > maxHTTPStatus {
-		i.HTTPStatus = 0
-	}
+	i.HTTPStatus = statusCode(i.HTTPStatus)
 	return i
+}
+
+// statusCode is a status of HTTP, or 0.
+func statusCode(n int) int {
+	if n < 100 || n > maxHTTPStatus {
+		return 0
+	}
+	return n
 }
 
 func (s Store) known() Store {

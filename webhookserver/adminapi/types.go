@@ -28,6 +28,8 @@ type Status struct {
 	Links      *Links      `json:"links,omitempty"`
 	// Confirmation is absent while the store cannot tell.
 	Confirmation *Confirmation `json:"confirmation,omitempty"`
+	// Registration is absent unless it is asked for.
+	Registration *Registration `json:"registration,omitempty"`
 }
 
 // ReferenceState says what the server finds where a reference is mounted.

@@ -134,6 +134,9 @@ type Messenger struct {
 	GraphEndpoint   string   `json:"graphEndpoint"`
 	// Siblings are the public ports of servers for other pages of the same Facebook app, as base URLs.
 	Siblings []string `json:"siblings,omitempty"`
+	// SiblingWebhooks are the public webhook URLs of those servers, with Webhook.Observe alone: the app's webhook may be any
+	// of them.
+	SiblingWebhooks []string `json:"siblingWebhooks,omitempty"`
 }
 
 // LINE is how server and LINE reach each other.
