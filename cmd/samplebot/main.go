@@ -3,7 +3,7 @@
 //
 //	{
 //	  "channels": [{
-//	    "name": "messenger", "platform": "messenger", "secret": "app-secret", "accessToken": "page-access-token",
+//	    "name": "vision-messenger", "platform": "messenger", "secret": "app-secret", "accessToken": "page-access-token",
 //	    "api": "https://graph.facebook.com/v25.0",
 //	    "server": "http://vision-messenger.vision.svc", "serverToken": "token-of-the-bot-api"
 //	  }],

@@ -4,9 +4,9 @@
 //
 //	{
 //	  "audience": "hr",
-//	  "issuers": ["http://hr.localhost:8080"],
+//	  "issuers": {"http://hr.localhost:8080": "vision-hr"},
 //	  "botKey": "key-of-the-bot",
-//	  "channels": {"messenger": {"url": "http://vision-messenger.vision.svc/introspect", "token": "introspection-token"}},
+//	  "channels": {"vision-messenger": {"url": "http://vision-messenger.vision.svc/introspect", "token": "introspection-token"}},
 //	  "days": {"j.dupont@vision.example": 12}
 //	}
 package main

@@ -85,7 +85,7 @@ func New(config Config, o Options) (*Bot, error) {
 func (b *Bot) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, c := range b.channels {
-		mux.Handle("POST /"+c.Name, b.wire.Took("server", c.Name, b.webhook(c)))
+		mux.Handle("POST /"+c.Name, b.wire.Took("server", b.webhook(c)))
 	}
 	return mux
 }
@@ -93,6 +93,7 @@ func (b *Bot) Handler() http.Handler {
 // webhook verifies a call and queues what happened. It answers at once: LINE waits for two seconds.
 func (b *Bot) webhook(c *channel) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		wire.About(r.Context(), c.Name)
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
 			http.Error(w, "cannot read the body", http.StatusBadRequest)

@@ -195,10 +195,14 @@ func TestOnLINE(t *testing.T) {
 	if m := w.says(path, "hello"); m.Text != greeting {
 		t.Errorf("greeted with %+v", m)
 	}
-	if m := w.says(path, "My leave, please"); len(m.Cards) != 1 || m.Cards[0].Buttons[0].Label != "login" {
-		t.Fatalf("who is not linked is asked to log in, got %+v", m)
+	prompt := w.says(path, "My leave, please")
+	if len(prompt.Cards) != 1 || prompt.Cards[0].Buttons[0].Label != "login" {
+		t.Fatalf("who is not linked is asked to log in, got %+v", prompt)
 	}
 	w.link(path, amy)
+	if m := w.hears(path, prompt.ID); m.Text != welcome {
+		t.Errorf("linked, the bot says %+v", m)
+	}
 	w.linked.Store(true)
 	if m := w.says(path, "leave balance"); m.Text != "12 days for line" {
 		t.Errorf("linked, the answer is %+v", m)

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"channellink.dev/operator/internal/chatsim/wire"
 )
 
 // assertionType is the `typ` of identity assertions: no other token of the same keys will do.
@@ -72,12 +74,14 @@ func (s *Service) verify(ctx context.Context, token string) (claims, error) {
 	if decode(parts[0], &h) != nil || decode(parts[1], &c) != nil {
 		return claims{}, fmt.Errorf("%w: it cannot be read", errNotBelieved)
 	}
+	channel, trusted := s.config.Issuers[c.Issuer]
+	wire.About(ctx, channel)
 	switch {
 	case h.Type != assertionType:
 		return claims{}, fmt.Errorf("%w: typ %q", errNotBelieved, h.Type)
 	case h.Algorithm != "ES256" || len(h.Critical) > 0:
 		return claims{}, fmt.Errorf("%w: alg %q", errNotBelieved, h.Algorithm)
-	case !slices.Contains(s.config.Issuers, c.Issuer):
+	case !trusted:
 		return claims{}, fmt.Errorf("%w: an issuer that is not ours", errNotBelieved)
 	case len(c.Audience) != 1 || c.Audience[0] != s.config.Audience:
 		return claims{}, fmt.Errorf("%w: it is for somebody else", errNotBelieved)

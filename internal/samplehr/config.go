@@ -10,8 +10,8 @@ import (
 type Config struct {
 	// Audience is the service's own name in assertions.
 	Audience string `json:"audience"`
-	// Issuers are the public URLs of the servers whose assertions it takes.
-	Issuers []string `json:"issuers,omitempty"`
+	// Issuers are the public URLs of the servers whose assertions it takes, with the names of their channels.
+	Issuers map[string]string `json:"issuers,omitempty"`
 	// BotKey is the bearer token of the company's bot.
 	BotKey string `json:"botKey,omitempty"`
 	// Channels say, by the name that the bot uses, where a code is checked.

@@ -69,8 +69,8 @@ func New(config Config, o Options) *Service {
 // Handler serves both kinds of callers.
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/leave", s.wire.Took("server", "", http.HandlerFunc(s.forServer)))
-	mux.Handle("POST /bot/leave", s.wire.Took("samplebot", "", http.HandlerFunc(s.forBot)))
+	mux.Handle("/leave", s.wire.Took("server", http.HandlerFunc(s.forServer)))
+	mux.Handle("POST /bot/leave", s.wire.Took("samplebot", http.HandlerFunc(s.forBot)))
 	return mux
 }
 
@@ -117,6 +117,7 @@ func (s *Service) forBot(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest)
 		return
 	}
+	wire.About(r.Context(), q.Channel)
 	account, err := s.introspect(r.Context(), q)
 	switch {
 	case errors.Is(err, errNotLinked):

@@ -74,7 +74,7 @@ func newWorld(t *testing.T) *world {
 	w.server = httptest.NewServer(mux)
 	t.Cleanup(w.server.Close)
 	w.service = New(Config{
-		Audience: "hr", Issuers: []string{w.server.URL}, BotKey: "bot", Days: map[string]int{jo: 12},
+		Audience: "hr", Issuers: map[string]string{w.server.URL: "hr"}, BotKey: "bot", Days: map[string]int{jo: 12},
 		Channels: map[string]Introspection{
 			"messenger": {w.server.URL + "/introspect", "look"}, "blind": {w.server.URL + "/introspect", "x"},
 		},

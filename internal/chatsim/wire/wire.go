@@ -81,19 +81,30 @@ func (r *Reporter) add(e Entry) {
 	}
 }
 
-// Took tells of a request that the program was sent, of whatever channel.
-func (r *Reporter) Took(from, channel string, next http.Handler) http.Handler {
+type channelKey struct{}
+
+// About says which channel a request is about that Took was given, and what is asked for in its context.
+func About(ctx context.Context, channel string) {
+	if about, ok := ctx.Value(channelKey{}).(*string); ok {
+		*about = channel
+	}
+}
+
+// Took tells of a request that the program was sent.
+func (r *Reporter) Took(from string, next http.Handler) http.Handler {
 	if r == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		status := statusWriter{w, http.StatusOK}
+		req = req.WithContext(context.WithValue(req.Context(), channelKey{}, new(string)))
 		next.ServeHTTP(&status, req)
-		r.add(entry(from, r.name, channel, req, status.status))
+		r.add(entry(from, r.name, "", req, status.status))
 	})
 }
 
-// Asks tells of the requests that the program sends to another.
+// Asks tells of the requests that the program sends to another, about the channel; empty for that of the request that is
+// being answered.
 func (r *Reporter) Asks(to, channel string, next http.RoundTripper) http.RoundTripper {
 	if r == nil {
 		return next
@@ -111,6 +122,9 @@ func (r *Reporter) Asks(to, channel string, next http.RoundTripper) http.RoundTr
 
 func entry(from, to, channel string, req *http.Request, status int) Entry {
 	e := Entry{From: from, To: to, Channel: channel, Method: req.Method, Path: req.URL.Path, Status: status}
+	if about, ok := req.Context().Value(channelKey{}).(*string); ok && channel == "" {
+		e.Channel = *about
+	}
 	for _, name := range []string{"Authorization", "X-Line-Signature", "X-Hub-Signature-256", "X-Hub-Signature"} {
 		if req.Header.Get(name) == "" {
 			continue

@@ -26,7 +26,8 @@ func TestReporter(t *testing.T) {
 	defer stop()
 	go reporter.Run(ctx)
 
-	backend := httptest.NewServer(reporter.Took("server", "hr", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	backend := httptest.NewServer(reporter.Took("server", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		About(r.Context(), "hr")
 		w.WriteHeader(http.StatusUnauthorized)
 	})))
 	defer backend.Close()
