@@ -6,6 +6,7 @@ package install_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"io/fs"
 	"os"
@@ -51,7 +52,7 @@ func tool(t *testing.T, name string) string {
 // output runs the program in the repository's root and returns what it writes.
 func output(t *testing.T, program string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, args...) // also when the test's own is done
 	cmd.Dir = root
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
