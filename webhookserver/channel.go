@@ -28,8 +28,8 @@ type channel struct {
 	siblings   *siblings  // nil without any
 	bot        *bot       // nil without webhook.forwardTo
 	confirmer  *confirmer // nil without BotBonnie
-	registrar  *registrar // nil unless webhook.registration is Observe
 	unlinker   *unlink.Unlinker
+	registrar  *registrar       // nil unless webhook.registration is Observe
 	services   *channelServices // nil without any
 	poison     poison
 	tally      atomic.Pointer[tally] // nil until it was counted
