@@ -9,6 +9,7 @@ import (
 	"channellink.dev/operator/webhookserver/botbonnie"
 	"channellink.dev/operator/webhookserver/config"
 	"channellink.dev/operator/webhookserver/link"
+	"channellink.dev/operator/webhookserver/outbound"
 	"channellink.dev/operator/webhookserver/services"
 )
 
@@ -124,10 +125,17 @@ func (s *Server) serve(ctx context.Context, c *channel, service *services.Servic
 	}
 	q.Link = found
 	message, err := service.Ask(ctx, q)
-	if err != nil {
-		return fallback, services.OutcomeOf(err), err
+	outcome = services.OutcomeOf(err)
+	switch {
+	case outbound.ReasonOf(err) != "":
+		s.metrics.called(c.Name, targetService, 0, err)
+	case outcome == services.Answered, outcome == services.BadMessage, outcome == services.BadTemplate:
+		s.metrics.called(c.Name, targetService, http.StatusOK, nil)
 	}
-	return message, services.Answered, nil
+	if err != nil {
+		return fallback, outcome, err
+	}
+	return message, outcome, nil
 }
 
 // whoIs returns the link of the chat user, or an outcome that says why there is none.
