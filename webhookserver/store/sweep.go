@@ -24,6 +24,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, auditRetention time.Du
 	}{
 		{"sessions", "channel, flow", "expires_at < $1", before(link.SessionKept)},
 		{"links", "channel, id", "state = 'pending' AND NOT confirmed AND expires_at < $1", before(link.PendingKept)},
+		{"links", "channel, id", "state = 'unlinking' AND closed_at < $1", before(link.UnendedKept)},
 		{"used_events", "channel, event_hash", "used_at < $1", before(link.EventsKept)},
 		{"chat_users", "channel, user_hash", "unlinked_at < $1 AND called_at < $1", before(link.EventsKept)},
 		{"spent_tokens", "channel, token_hash", "spent_at < $1", before(link.TokensKept)},
