@@ -20,9 +20,20 @@ import (
 // judged is what the kstatus library, and so a GitOps controller, makes of the ChannelLink.
 func judged(t *testing.T, link *v1alpha1.ChannelLink) status.Status {
 	t.Helper()
+	return judgedObject(t, "ChannelLink", link)
+}
+
+// judgedUnlink is the same of an AccountUnlink.
+func judgedUnlink(t *testing.T, unlink *v1alpha1.AccountUnlink) status.Status {
+	t.Helper()
+	return judgedObject(t, "AccountUnlink", unlink)
+}
+
+func judgedObject(t *testing.T, kind string, which client.Object) status.Status {
+	t.Helper()
 	object := &unstructured.Unstructured{}
-	object.SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind("ChannelLink"))
-	if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(link), object); err != nil {
+	object.SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(kind))
+	if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(which), object); err != nil {
 		t.Fatal(err)
 	}
 	result, err := status.Compute(object)

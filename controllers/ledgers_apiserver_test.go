@@ -4,6 +4,7 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +24,12 @@ type ledger struct {
 	requests map[string]*entry
 	// script says what the platform makes of call n (from 1) for a request; nil: it unlinks one user.
 	script func(request adminapi.Unlink, n int) (adminapi.UnlinkResult, error)
+	// now is the ledger's clock; nil: the machine's.
+	now func() time.Time
 }
+
+// errStoreClosed has a ledger answer that its store cannot be used.
+var errStoreClosed = errors.New("the store cannot be used")
 
 // entry is one request in the ledger.
 type entry struct {
@@ -87,13 +93,20 @@ func (l *ledger) take(id string, request adminapi.Unlink) (adminapi.UnlinkResult
 		script = func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) { return unlinked(adminapi.UnlinkDone, ""), nil }
 	}
 	result, err := script(request, e.calls+1)
-	if err != nil {
+	switch {
+	case errors.Is(err, errStoreClosed):
+		return adminapi.UnlinkResult{Cause: adminapi.UnlinkStoreUnavailable, More: true}, nil
+	case err != nil:
 		return adminapi.UnlinkResult{}, err
 	}
 	e.calls++
 	result.StartedAt, result.Epoch = e.result.StartedAt, request.Epoch
 	if result.StartedAt.IsZero() {
-		result.StartedAt = time.Now().Truncate(time.Second)
+		now := l.now
+		if now == nil {
+			now = time.Now
+		}
+		result.StartedAt = now().Truncate(time.Second)
 	}
 	e.result = result
 	return result, nil
@@ -203,3 +216,12 @@ func (g *gate) pass() {
 }
 
 func (g *gate) lift() { g.once.Do(func() { close(g.open) }) }
+
+func exists(t *testing.T, unlink *v1alpha1.AccountUnlink) bool {
+	t.Helper()
+	err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(unlink), &v1alpha1.AccountUnlink{})
+	if client.IgnoreNotFound(err) != nil {
+		t.Fatal(err)
+	}
+	return err == nil
+}

@@ -111,6 +111,12 @@ type work struct{ ended, open float64 }
 
 func workOf(t *testing.T) work {
 	t.Helper()
+	return workOfController(t, "channellink")
+}
+
+// workOfController is the same of another controller.
+func workOfController(t *testing.T, name string) work {
+	t.Helper()
 	families, err := metrics.Registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +125,7 @@ func workOf(t *testing.T) work {
 	for _, family := range families {
 		for _, metric := range family.Metric {
 			if !slices.ContainsFunc(metric.Label, func(pair *dto.LabelPair) bool {
-				return pair.GetName() == "controller" && pair.GetValue() == "channellink"
+				return pair.GetName() == "controller" && pair.GetValue() == name
 			}) {
 				continue
 			}
@@ -138,6 +144,12 @@ func workOf(t *testing.T) work {
 func passes(t *testing.T) float64 {
 	t.Helper()
 	return workOf(t).ended
+}
+
+// unlinkPasses is the same of AccountUnlinks.
+func unlinkPasses(t *testing.T) float64 {
+	t.Helper()
+	return workOfController(t, "accountunlink").ended
 }
 
 // settle waits until the operator has made that many passes more than before, and has nothing left to do.

@@ -1,0 +1,317 @@
+//go:build apiserver
+
+package controllers_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"channellink.dev/operator/api/v1alpha1"
+	"channellink.dev/operator/internal/names"
+	"channellink.dev/operator/webhookserver/adminapi"
+)
+
+// failing is a platform that fails for n calls and then unlinks.
+func failing(n int, cause adminapi.UnlinkCause, retryAfter int32) func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) {
+	return func(r adminapi.Unlink, call int) (adminapi.UnlinkResult, error) {
+		if call > n {
+			return always(adminapi.UnlinkDone, "")(r, call)
+		}
+		result, err := always(adminapi.UnlinkWaiting, cause)(r, call)
+		result.RetryAfterSeconds = retryAfter
+		return result, err
+	}
+}
+
+// A failed attempt is made again when its pause is over and not before, each costs one status write, and the second that
+// succeeds ends it. C74
+func TestBackingOff(t *testing.T) {
+	d := newDesk(t)
+	link := d.channel("line")
+	d.servers.platform(link, failing(2, adminapi.UnlinkUpstreamFailed, 0))
+	unlink := ask(t, "leaver", d.namespace, link.Name)
+	for attempt, longest := range []time.Duration{10 * time.Second, 20 * time.Second} {
+		result := d.expect(unlink, v1alpha1.ReasonBackingOff)
+		next := unlink.Status.NextAttemptTime
+		if next == nil || next.Sub(d.clock.Now()) > longest || result.RequeueAfter <= 0 || result.RequeueAfter > longest {
+			t.Fatalf("attempt %d: next at %v, looked at again after %s", attempt+1, next, result.RequeueAfter)
+		}
+		if got := unlink.Status; int(got.Attempts) != attempt+1 || got.Users[0].Message != "revoked here; LINE answers with an error" {
+			t.Errorf("attempt %d: %+v", attempt+1, got)
+		}
+		if got := d.servers.entryOf(link, unlink); got.calls != attempt+1 {
+			t.Errorf("%d calls in attempt %d", got.calls, attempt+1)
+		}
+		d.unchanged(unlink, "nothing is due")
+		d.clock.Step(result.RequeueAfter)
+	}
+	d.expect(unlink, v1alpha1.ReasonUnlinked)
+	if got := unlink.Status; got.Attempts != 3 || got.NextAttemptTime != nil || !got.LastAttemptTime.Time.Equal(got.CompletionTime.Time) {
+		t.Errorf("status %+v", got)
+	}
+}
+
+// A platform that asks for patience gets it: Retry-After is a minimum. C74
+func TestRetryAfter(t *testing.T) {
+	d := newDesk(t)
+	link := d.channel("line")
+	d.servers.platform(link, failing(1, adminapi.UnlinkRateLimited, 120))
+	unlink := ask(t, "leaver", d.namespace, link.Name)
+	d.expect(unlink, v1alpha1.ReasonBackingOff)
+	d.clock.Step(119 * time.Second)
+	d.unchanged(unlink, "two minutes were asked for")
+	d.clock.Step(15 * time.Second) // the jitter is a tenth
+	d.expect(unlink, v1alpha1.ReasonUnlinked)
+}
+
+// A refused token: the server is asked every minute and answers from memory, the status is written once, a person is told
+// in an Event, and a new token ends it. It is no failure. C74
+func TestCredentials(t *testing.T) {
+	for _, cause := range []adminapi.UnlinkCause{adminapi.UnlinkCredentialsRejected, adminapi.UnlinkCredentialsMissing} {
+		t.Run(string(cause), func(t *testing.T) {
+			d := newDesk(t)
+			link := d.channel("line")
+			d.servers.platform(link, func(r adminapi.Unlink, n int) (adminapi.UnlinkResult, error) {
+				result := unlinked(adminapi.UnlinkWaiting, cause)
+				return result, nil
+			})
+			unlink := ask(t, "leaver", d.namespace, link.Name)
+			if result := d.expect(unlink, v1alpha1.ReasonCredentialsRejected); result.RequeueAfter != time.Minute {
+				t.Errorf("asked again after %s", result.RequeueAfter)
+			}
+			if told := d.told(); len(told) != 1 || !strings.Contains(told[0], "Warning") || !strings.Contains(told[0], "token") {
+				t.Errorf("told: %q", told)
+			}
+			reconciling := meta.IsStatusConditionTrue(unlink.Status.Conditions, v1alpha1.ConditionReconciling)
+			if stalled := meta.IsStatusConditionTrue(unlink.Status.Conditions, v1alpha1.ConditionStalled); stalled || !reconciling {
+				t.Errorf("stalled %t, reconciling %t", stalled, reconciling)
+			}
+			for minute := range 3 {
+				d.clock.Step(time.Minute)
+				d.unchanged(unlink, "the token is the same")
+				if got := d.servers.entryOf(link, unlink); got.asked != minute+2 {
+					t.Errorf("%d questions in minute %d", got.asked, minute+1)
+				}
+			}
+			d.restart()
+			d.unchanged(unlink, "the token is the same for the next process")
+			d.servers.platform(link, nil)
+			d.clock.Step(time.Minute)
+			d.expect(unlink, v1alpha1.ReasonUnlinked)
+		})
+	}
+}
+
+// Retrying ends after activeDeadlineSeconds from the first attempt, as the server's ledger has it; time spent waiting
+// for a server or suspended ends nothing by itself; and armed anew the time begins anew.
+func TestTheDeadline(t *testing.T) {
+	d := newDesk(t)
+	link := d.channel("line")
+	d.servers.platform(link, always(adminapi.UnlinkWaiting, adminapi.UnlinkUpstreamFailed))
+	within := func(seconds int64) func(*v1alpha1.AccountUnlink) {
+		return func(u *v1alpha1.AccountUnlink) { u.Spec.ActiveDeadlineSeconds = &seconds }
+	}
+	unlink := ask(t, "leaver", d.namespace, link.Name, within(3600))
+	d.serve(link, metav1.ConditionFalse)
+	d.expect(unlink, v1alpha1.ReasonWaitingForServer)
+	d.clock.Step(2 * time.Hour) // of waiting
+	d.serve(link, metav1.ConditionTrue)
+	begun := d.clock.Now()
+	d.servers.change(link, func(f *fakeServer) { f.unlinks.now = d.clock.Now })
+	d.expect(unlink, v1alpha1.ReasonBackingOff)
+	if !unlink.Status.StartTime.Time.Equal(begun.Truncate(time.Second)) {
+		t.Errorf("started at %s, the server says %s", unlink.Status.StartTime, begun)
+	}
+
+	d.serve(link, metav1.ConditionFalse)
+	d.clock.Step(time.Hour)
+	d.expect(unlink, v1alpha1.ReasonWaitingForServer)
+	d.serve(link, metav1.ConditionTrue)
+	d.expect(unlink, v1alpha1.ReasonDeadlineExceeded)
+	if got := d.servers.entryOf(link, unlink); got.calls != 2 {
+		t.Errorf("%d calls: an attempt that is due is made before the time is called over", got.calls)
+	}
+
+	amend(t, unlink, func(u *v1alpha1.AccountUnlink) { u.Annotations = map[string]string{names.RetryRequestedAt: "again"} })
+	result := d.expect(unlink, v1alpha1.ReasonBackingOff)
+	if unlink.Status.CompletionTime != nil || !unlink.Status.StartTime.Time.Equal(d.clock.Now()) {
+		t.Errorf("armed anew: %+v", unlink.Status)
+	}
+	for range 1000 {
+		d.clock.Step(result.RequeueAfter)
+		if result = d.settle(unlink); result.RequeueAfter == 0 {
+			break
+		}
+	}
+	d.expect(unlink, v1alpha1.ReasonDeadlineExceeded)
+	if took := unlink.Status.CompletionTime.Sub(unlink.Status.StartTime.Time); took != time.Hour {
+		t.Errorf("it ended after %s", took)
+	}
+}
+
+// Suspended before it began, nobody is asked; suspended in between, no further attempt is made; and it goes on when it may.
+func TestSuspended(t *testing.T) {
+	d := newDesk(t)
+	link := d.channel("line")
+	d.servers.platform(link, failing(1, adminapi.UnlinkUnreachable, 0))
+	unlink := ask(t, "leaver", d.namespace, link.Name, func(u *v1alpha1.AccountUnlink) { u.Spec.Suspend = new(true) })
+	if result := d.expect(unlink, v1alpha1.ReasonSuspended); result.RequeueAfter != 0 {
+		t.Errorf("looked at again after %s", result.RequeueAfter)
+	}
+	if got := d.servers.entryOf(link, unlink); got.asked != 0 || unlink.Status.Attempts != 0 {
+		t.Error("the server was asked")
+	}
+	suspend := func(yes bool) {
+		amend(t, unlink, func(u *v1alpha1.AccountUnlink) { u.Spec.Suspend = &yes })
+	}
+	suspend(false)
+	d.expect(unlink, v1alpha1.ReasonBackingOff)
+	suspend(true)
+	d.expect(unlink, v1alpha1.ReasonSuspended)
+	d.clock.Step(48 * time.Hour)
+	d.unchanged(unlink, "it is suspended, also beyond its deadline")
+	if got := d.servers.entryOf(link, unlink); got.asked != 1 {
+		t.Errorf("%d questions", got.asked)
+	}
+	suspend(false)
+	d.expect(unlink, v1alpha1.ReasonUnlinked)
+}
+
+// A server that does not answer, refuses or talks nonsense is waited for: no attempt, no write while it stays so, and it is
+// asked again with growing pauses.
+func TestAServerThatDoesNotAnswer(t *testing.T) {
+	d := newDesk(t)
+	link := d.channel("line")
+	for name, answer := range map[string]func(adminapi.Unlink, int) (adminapi.UnlinkResult, error){
+		"unreachable":  func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) { return adminapi.UnlinkResult{}, adminapi.ErrUnreachable },
+		"refused":      func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) { return adminapi.UnlinkResult{}, adminapi.ErrRefused },
+		"store-closed": func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) { return adminapi.UnlinkResult{}, errStoreClosed },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d.servers.platform(link, answer)
+			unlink := ask(t, name, d.namespace, link.Name)
+			result := d.expect(unlink, v1alpha1.ReasonWaitingForServer)
+			for range 5 {
+				if result.RequeueAfter <= 0 || result.RequeueAfter > 6*time.Minute {
+					t.Fatalf("asked again after %s", result.RequeueAfter)
+				}
+				d.clock.Step(result.RequeueAfter)
+				result = d.unchanged(unlink, "it is as before")
+			}
+			if unlink.Status.Attempts != 0 || unlink.Status.StartTime != nil || unlink.Status.NextAttemptTime != nil {
+				t.Errorf("status %+v", unlink.Status)
+			}
+			if got := d.servers.entryOf(link, unlink); got.asked != 6 {
+				t.Errorf("%d questions, want 6", got.asked)
+			}
+			d.servers.platform(link, nil)
+			d.clock.Step(result.RequeueAfter)
+			d.expect(unlink, v1alpha1.ReasonUnlinked)
+		})
+	}
+	t.Run("an answer that does not say since when", func(t *testing.T) {
+		d.servers.change(link, func(f *fakeServer) { f.unlinks.now = func() time.Time { return time.Time{} } })
+		unlink := ask(t, "nonsense", d.namespace, link.Name)
+		d.expect(unlink, v1alpha1.ReasonWaitingForServer)
+	})
+}
+
+// deaf fails the first status writes, as an API server that is gone for a moment.
+type deaf struct {
+	client.Client
+	failures int
+}
+
+var errDeaf = errors.New("the API server does not answer")
+
+// Status implements client.Client.
+func (d *deaf) Status() client.SubResourceWriter { return &deafStatus{d.Client.Status(), d} }
+
+type deafStatus struct {
+	client.SubResourceWriter
+	*deaf
+}
+
+// Apply implements client.SubResourceWriter.
+func (d *deafStatus) Apply(ctx context.Context, config runtime.ApplyConfiguration, options ...client.SubResourceApplyOption) error {
+	if d.failures > 0 {
+		d.failures--
+		return errDeaf
+	}
+	return d.SubResourceWriter.Apply(ctx, config, options...)
+}
+
+// The operator ends between the server's answer and the status write: the next process asks again, the server answers from
+// its ledger, and the end is the same as without the crash, with one call of the platform. C71
+func TestACrashBeforeTheStatusWrite(t *testing.T) {
+	for name, script := range map[string]struct {
+		platform func(adminapi.Unlink, int) (adminapi.UnlinkResult, error)
+		reason   string
+		calls    int
+	}{
+		"over":        {always(adminapi.UnlinkDone, ""), v1alpha1.ReasonUnlinked, 1},
+		"failed":      {always(adminapi.UnlinkFailed, adminapi.UnlinkRejected), v1alpha1.ReasonRejected, 1},
+		"not-over":    {failing(5, adminapi.UnlinkUpstreamFailed, 0), v1alpha1.ReasonBackingOff, 2},
+		"not-reached": {func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) { return adminapi.UnlinkResult{}, adminapi.ErrUnreachable }, v1alpha1.ReasonWaitingForServer, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			link := d.channel("line")
+			d.servers.platform(link, script.platform)
+			unlink := ask(t, "leaver", d.namespace, link.Name)
+			unreliable := &deaf{Client: env.Client, failures: 1}
+			d.client = unreliable
+			d.restart()
+			for unreliable.failures > 0 {
+				if _, err := d.pass(unlink); err != nil && !errors.Is(err, errDeaf) {
+					t.Fatal(err)
+				}
+			}
+			d.restart()
+			d.expect(unlink, script.reason)
+			got := d.servers.entryOf(link, unlink)
+			if diff := cmp.Diff(script.calls, got.calls); diff != "" {
+				t.Errorf("calls of the platform (-want +got):\n%s", diff)
+			}
+			if int(unlink.Status.Attempts) != script.calls {
+				t.Errorf("%d attempts told, %d calls made", unlink.Status.Attempts, script.calls)
+			}
+		})
+	}
+}
+
+// An operator that starts anew asks nobody about what is over, writes nothing, and makes the next attempt of the others when
+// it is due and not before. C75
+func TestARestart(t *testing.T) {
+	d := newDesk(t)
+	link := d.channel("line")
+	finished := ask(t, "finished", d.namespace, link.Name)
+	d.expect(finished, v1alpha1.ReasonUnlinked)
+	d.servers.platform(link, failing(1, adminapi.UnlinkRateLimited, 300))
+	open := ask(t, "open", d.namespace, link.Name)
+	d.expect(open, v1alpha1.ReasonBackingOff)
+
+	d.restart()
+	d.unchanged(finished, "it is over")
+	result := d.unchanged(open, "its pause goes on")
+	if got := d.servers.entryOf(link, finished); got.asked != 1 {
+		t.Errorf("%d questions about what is over", got.asked)
+	}
+	if got := d.servers.entryOf(link, open); got.asked != 1 {
+		t.Errorf("%d questions in the pause", got.asked)
+	}
+	if due := open.Status.NextAttemptTime.Sub(d.clock.Now()); result.RequeueAfter != due {
+		t.Errorf("asked again after %s, due after %s", result.RequeueAfter, due)
+	}
+	d.clock.Step(result.RequeueAfter)
+	d.expect(open, v1alpha1.ReasonUnlinked)
+}

@@ -1,0 +1,9 @@
+package controllers
+
+import "k8s.io/apimachinery/pkg/types"
+
+// Open tells whether an answer to the id is to come.
+func (c *Courier) Open(id types.UID) bool {
+	_, open := c.replies(id)
+	return open
+}
