@@ -22,7 +22,7 @@ func (s *Server) botAPIRoutes(c *channel) []route {
 		BotToken:           c.bearer(c.API.Token),
 		IntrospectionToken: c.bearer(c.API.IntrospectionToken),
 		Prompter:           s.newPrompter(c),
-		Unlinker:           botUnlinker{c},
+		Unlinker:           botUnlinks{s, c},
 		Words:              c.promptWords,
 		Receive:            receiveForBot,
 		Now:                s.now,
@@ -94,13 +94,4 @@ func (p botBonniePrompts) Prompt(_ context.Context, w botapi.Wanted) (botapi.Pro
 			return botapi.Unsupported("BotBonnie sends its messages itself: answer its JSON API call with this one.")
 		},
 	}, nil
-}
-
-// botUnlinker ends links on the bot's word.
-type botUnlinker struct{ channel *channel }
-
-// Unlink implements botapi.Unlinker.
-func (u botUnlinker) Unlink(ctx context.Context, userID string) (told bool, err error) {
-	result, err := u.channel.unlinker.UnlinkUser(ctx, userID, "bot", "the bot asked for it")
-	return err == nil && !result.More() && result.Counts[link.RevokedFailed] == 0, err
 }

@@ -109,6 +109,7 @@ func (s *Server) background(ctx context.Context) {
 	for _, ch := range s.channels {
 		all.Go(func() { ch.issuer.run(ctx) })
 		all.Go(func() { s.runHooks(ctx, ch) })
+		all.Go(func() { botUnlinks{s, ch}.run(ctx) })
 		all.Go(func() { s.runServices(ctx, ch) })
 	}
 	all.Wait()

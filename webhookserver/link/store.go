@@ -14,6 +14,7 @@ type Store interface {
 	Ledger
 	AuditStore
 	IssuedStore
+	WaitingStore
 	FactStore
 	// Ping reports whether the store can serve: nil or [ErrUnavailable].
 	Ping(ctx context.Context) error

@@ -103,7 +103,7 @@ func (a *attempt) failed(ctx context.Context, userID string, failure *CallError,
 		a.cause, a.after = failure.Cause, max(a.after, failure.RetryAfter)
 	}
 	a.u.rest.note(failure, credential, a.u.Now())
-	return a.settle(ctx, userID, settlement) && !failure.Cause.stops()
+	return a.settle(ctx, userID, settlement) && !failure.Cause.Stops()
 }
 
 // settle writes down what came of a step, before anything else is done, and asks again while the store is away: what is

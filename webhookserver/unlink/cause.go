@@ -37,8 +37,8 @@ const (
 	StoreUnavailable Cause = "StoreUnavailable"
 )
 
-// stops tells whether what befell one call would befall the next one too.
-func (c Cause) stops() bool {
+// Stops tells whether what befell one call would befall the next one too.
+func (c Cause) Stops() bool {
 	switch c {
 	case CredentialsRejected, CredentialsMissing, RateLimited, Paused, Busy, StoreUnavailable:
 		return true

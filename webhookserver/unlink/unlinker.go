@@ -113,12 +113,15 @@ func (u *Unlinker) Attempt(ctx context.Context, r link.Revocation) Result {
 	return a.result(ctx, r.ID)
 }
 
+// UserPrefix begins the ids of the revocations of UnlinkUser.
+const UserPrefix = "user-"
+
 // UnlinkUser ends a chat user's link at once and tells the platform, with no actions: what the bot asks for on its user's
 // word. ctx should leave it 6 s, or the platform is not called. The error is [link.ErrUnavailable], and nothing was done
 // then; a Result that needs more has the link closed all the same.
 func (u *Unlinker) UnlinkUser(ctx context.Context, userID, requester, reason string) (Result, error) {
 	result := u.Attempt(ctx, link.Revocation{
-		ID: "user-" + rand.Text(), UserID: userID, Requester: requester, Reason: reason, Fence: u.Now(),
+		ID: UserPrefix + rand.Text(), UserID: userID, Requester: requester, Reason: reason, Fence: u.Now(),
 	})
 	if result.StartedAt.IsZero() {
 		return Result{}, link.ErrUnavailable
