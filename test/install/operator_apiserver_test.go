@@ -75,7 +75,9 @@ func TestNamespacedInstallation(t *testing.T) {
 }
 
 // serviceAccount is who the operator is in the namespace.
-func serviceAccount(namespace string) string { return "system:serviceaccount:" + namespace + ":" + operator }
+func serviceAccount(namespace string) string {
+	return "system:serviceaccount:" + namespace + ":" + operator
+}
 
 // awaitRights waits until the API server's authorizer, which learns of roles by a watch, knows those of the operator.
 func awaitRights(t *testing.T, env *testenv.Environment, user, namespace string) {
@@ -93,7 +95,9 @@ func helm(t *testing.T, env *testenv.Environment, args ...string) string {
 	t.Helper()
 	note(t, filepath.Join(root, "charts"))
 	kubeconfig := env.Kubeconfig(t, env.Config)
-	run := func(args ...string) string { return output(t, tool(t, "helm"), append([]string{"--kubeconfig", kubeconfig}, args...)...) }
+	run := func(args ...string) string {
+		return output(t, tool(t, "helm"), append([]string{"--kubeconfig", kubeconfig}, args...)...)
+	}
 	run(args...)
 	if args[0] == "uninstall" {
 		return ""

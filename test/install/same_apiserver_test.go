@@ -3,6 +3,7 @@
 package install_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,10 +66,7 @@ func TestSwitchesOfTheChart(t *testing.T) {
 		{"priorityClass.create=false", []string{"PriorityClass channellink-operator"}},
 	}
 	for _, tt := range tests {
-		want := map[string]map[string]any{}
-		for name, object := range all {
-			want[name] = object
-		}
+		want := maps.Clone(all)
 		for _, name := range tt.gone {
 			if want[name] == nil {
 				t.Fatalf("the chart has no %s", name)

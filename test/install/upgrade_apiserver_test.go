@@ -123,7 +123,7 @@ func uninstallKeepsTheLinks(t *testing.T, env *testenv.Environment, links []*v1a
 // emptyCluster is an API server of the test's own, without our definitions.
 func emptyCluster(t *testing.T) *testenv.Environment {
 	t.Helper()
-	env, err := testenv.Start()
+	env, err := testenv.Start(testenv.WithAPIServerFlag("service-cluster-ip-range", "10.128.0.0/16")) // two Services for each link
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func emptyCluster(t *testing.T) *testenv.Environment {
 			t.Fatal(err)
 		}
 		NewWithT(t).Eventually(func() error { return env.Client.Get(t.Context(), client.ObjectKeyFromObject(crd), crd) }).
-			WithTimeout(3*patience).Should(MatchError(apierrors.IsNotFound, "not found"))
+			WithTimeout(3 * patience).Should(MatchError(apierrors.IsNotFound, "not found"))
 	}
 	return env
 }
@@ -229,7 +229,7 @@ func edit(t *testing.T, env *testenv.Environment, links []*v1alpha1.ChannelLink,
 func awaitCarriedOut(t *testing.T, env *testenv.Environment, links []*v1alpha1.ChannelLink) {
 	t.Helper()
 	NewWithT(t).Eventually(func() ([]string, error) { return waiting(t.Context(), env, links) }).
-		WithTimeout(5*patience).WithPolling(patience/100).Should(BeEmpty())
+		WithTimeout(5 * patience).WithPolling(patience / 100).Should(BeEmpty())
 }
 
 func waiting(ctx context.Context, env *testenv.Environment, links []*v1alpha1.ChannelLink) ([]string, error) {
