@@ -229,7 +229,7 @@ func testRevocationEndsLogins(t *testing.T, open Open) {
 		return store.Consent(t.Context(), session.Flow, l, 0, false)
 	}
 	ofUser, ofPerson := login("user", "U1", "sub-9", -time.Minute), login("person", "U8", "sub-1", -time.Minute)
-	ofNobody, after := login("unknown person", "U7", "", -time.Minute), login("later", "U1", "sub-1", time.Second)
+	ofNobody, after := login("unknown person", "U7", "", 0), login("later", "U1", "sub-1", time.Second)
 	putPending(t, store, pending("anybody's", "", "sub-9"))
 
 	release(t, store, openRevocation(t, store, revocation("of U1"), link.TellNobody, time.Minute), time.Minute)
