@@ -8,12 +8,10 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/gomega"
 	eventsv1 "k8s.io/api/events/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"channellink.dev/operator/api/v1alpha1"
@@ -71,16 +69,7 @@ func TestAnAccountUnlinkWaitsForItsServer(t *testing.T) {
 		becomes(t, failed, v1alpha1.ReasonUnlinked)
 	})
 	t.Run("the time to live removes it", func(t *testing.T) {
-		mortal := ask(t, "mortal", namespace, link.Name, func(u *v1alpha1.AccountUnlink) {
-			u.Spec.TTLSecondsAfterFinished, u.Spec.LinkedBefore = new(int32(3600)), new(metav1.NewTime(time.Now()))
-		})
-		becomes(t, mortal, v1alpha1.ReasonUnlinked)
-		mortal.Status.CompletionTime = new(metav1.NewTime(time.Now().Add(-time.Hour / 2)))
-		if err := env.Client.Status().Update(t.Context(), mortal); err != nil {
-			t.Fatal(err)
-		}
-		amend(t, mortal, func(u *v1alpha1.AccountUnlink) { u.Spec.TTLSecondsAfterFinished = new(int32(60)) })
-		NewWithT(t).Eventually(func() bool { return exists(t, mortal) }).Should(BeFalse())
+		retireUnlink(t, link)
 	})
 }
 

@@ -115,7 +115,7 @@ func (r *AccountUnlinkReconciler) links(ctx context.Context, unlink *v1alpha1.Ac
 func labelsOf(selector *v1alpha1.ChannelLinkSelector) map[string]string {
 	labels := make(map[string]string, len(selector.MatchLabels))
 	for key, value := range selector.MatchLabels {
-		labels[string(key)] = string(value)
+		labels[key] = string(value)
 	}
 	return labels
 }

@@ -80,7 +80,7 @@ func TestCredentials(t *testing.T) {
 		t.Run(string(cause), func(t *testing.T) {
 			d := newDesk(t)
 			link := d.channel("line")
-			d.servers.platform(link, func(r adminapi.Unlink, n int) (adminapi.UnlinkResult, error) {
+			d.servers.platform(link, func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) {
 				result := unlinked(adminapi.UnlinkWaiting, cause)
 				return result, nil
 			})
@@ -192,9 +192,15 @@ func TestAServerThatDoesNotAnswer(t *testing.T) {
 	d := newDesk(t)
 	link := d.channel("line")
 	for name, answer := range map[string]func(adminapi.Unlink, int) (adminapi.UnlinkResult, error){
-		"unreachable":  func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) { return adminapi.UnlinkResult{}, adminapi.ErrUnreachable },
-		"refused":      func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) { return adminapi.UnlinkResult{}, adminapi.ErrRefused },
-		"store-closed": func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) { return adminapi.UnlinkResult{}, errStoreClosed },
+		"unreachable": func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) {
+			return adminapi.UnlinkResult{}, adminapi.ErrUnreachable
+		},
+		"refused": func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) {
+			return adminapi.UnlinkResult{}, adminapi.ErrRefused
+		},
+		"store-closed": func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) {
+			return adminapi.UnlinkResult{}, errStoreClosed
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d.servers.platform(link, answer)
@@ -258,10 +264,12 @@ func TestACrashBeforeTheStatusWrite(t *testing.T) {
 		reason   string
 		calls    int
 	}{
-		"over":        {always(adminapi.UnlinkDone, ""), v1alpha1.ReasonUnlinked, 1},
-		"failed":      {always(adminapi.UnlinkFailed, adminapi.UnlinkRejected), v1alpha1.ReasonRejected, 1},
-		"not-over":    {failing(5, adminapi.UnlinkUpstreamFailed, 0), v1alpha1.ReasonBackingOff, 2},
-		"not-reached": {func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) { return adminapi.UnlinkResult{}, adminapi.ErrUnreachable }, v1alpha1.ReasonWaitingForServer, 0},
+		"over":     {always(adminapi.UnlinkDone, ""), v1alpha1.ReasonUnlinked, 1},
+		"failed":   {always(adminapi.UnlinkFailed, adminapi.UnlinkRejected), v1alpha1.ReasonRejected, 1},
+		"not-over": {failing(5, adminapi.UnlinkUpstreamFailed, 0), v1alpha1.ReasonBackingOff, 2},
+		"not-reached": {func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) {
+			return adminapi.UnlinkResult{}, adminapi.ErrUnreachable
+		}, v1alpha1.ReasonWaitingForServer, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t)

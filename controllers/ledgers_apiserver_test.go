@@ -5,7 +5,6 @@ package controllers_test
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 	"time"
 
@@ -90,7 +89,9 @@ func (l *ledger) take(id string, request adminapi.Unlink) (adminapi.UnlinkResult
 	}
 	script := l.script
 	if script == nil {
-		script = func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) { return unlinked(adminapi.UnlinkDone, ""), nil }
+		script = func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) {
+			return unlinked(adminapi.UnlinkDone, ""), nil
+		}
 	}
 	result, err := script(request, e.calls+1)
 	switch {
@@ -135,7 +136,7 @@ func (s *servers) platform(link *v1alpha1.ChannelLink, script func(request admin
 func always(state adminapi.UnlinkState, cause adminapi.UnlinkCause) func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) {
 	return func(_ adminapi.Unlink, n int) (adminapi.UnlinkResult, error) {
 		result := unlinked(state, cause)
-		result.Attempts, result.Users[0].Attempts = int32(n), int32(n) //nolint:gosec // few
+		result.Attempts, result.Users[0].Attempts = int32(n), int32(n)
 		return result, nil
 	}
 }
@@ -199,23 +200,6 @@ func amend(t *testing.T, unlink *v1alpha1.AccountUnlink, change func(*v1alpha1.A
 		t.Fatal(err)
 	}
 }
-
-// gate lets calls wait until a test lets them go on.
-type gate struct {
-	once    sync.Once
-	arrived chan struct{}
-	open    chan struct{}
-}
-
-func newGate() *gate { return &gate{arrived: make(chan struct{}, 1000), open: make(chan struct{})} }
-
-// pass waits for the gate; the ledger must not be locked meanwhile.
-func (g *gate) pass() {
-	g.arrived <- struct{}{}
-	<-g.open
-}
-
-func (g *gate) lift() { g.once.Do(func() { close(g.open) }) }
 
 func exists(t *testing.T, unlink *v1alpha1.AccountUnlink) bool {
 	t.Helper()

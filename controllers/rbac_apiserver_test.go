@@ -71,6 +71,12 @@ func TestTheRolesAreWhatIsUsed(t *testing.T) {
 	})
 	o.ready(t, routed)
 	o.ready(t, full)
+	retireUnlink(t, full)
+	// With UnlinkAll the operator itself deletes what a ChannelLink is made of.
+	whole := create(t, "line", env.Namespace(t), unlinkAll, ofVision("whole"))
+	o.ready(t, whole)
+	remove(t, whole)
+	goes(t, whole)
 	// A second operator without a key makes one.
 	second := newOperator(t)
 	second.start()
@@ -110,6 +116,21 @@ func TestTheRolesAreWhatIsUsed(t *testing.T) {
 	if diff := cmp.Diff(granted, used); diff != "" {
 		t.Errorf("requests (-granted +used):\n%s", diff)
 	}
+}
+
+// retireUnlink has an AccountUnlink carried out and removed when its time to live is over.
+func retireUnlink(t *testing.T, link *v1alpha1.ChannelLink) {
+	t.Helper()
+	mortal := ask(t, "mortal", link.Namespace, link.Name, func(u *v1alpha1.AccountUnlink) {
+		u.Spec.TTLSecondsAfterFinished, u.Spec.LinkedBefore = new(int32(3600)), new(metav1.NewTime(time.Now()))
+	})
+	becomes(t, mortal, v1alpha1.ReasonUnlinked)
+	mortal.Status.CompletionTime = new(metav1.NewTime(time.Now().Add(-time.Hour / 2)))
+	if err := env.Client.Status().Update(t.Context(), mortal); err != nil {
+		t.Fatal(err)
+	}
+	amend(t, mortal, func(u *v1alpha1.AccountUnlink) { u.Spec.TTLSecondsAfterFinished = new(int32(60)) })
+	NewWithT(t).Eventually(func() bool { return exists(t, mortal) }).Should(BeFalse())
 }
 
 // oldKey puts a signing key into the namespace that is due to be replaced.
