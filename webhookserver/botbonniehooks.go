@@ -133,7 +133,7 @@ func (s *Server) linked(ctx context.Context, store link.Store, c *channel, call 
 	case none:
 		return botbonnie.Text(words.startAgain, c.loginButtons(words)...), nil
 	default:
-		return botbonnie.Text(words.linkedAs(found.Identity.Account)), nil
+		return botbonnie.Text(words.linkedAs(found.Identity)), nil
 	}
 }
 

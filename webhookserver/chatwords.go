@@ -1,6 +1,10 @@
 package webhookserver
 
-import "strings"
+import (
+	"strings"
+
+	"channellink.dev/operator/webhookserver/link"
+)
 
 // chatWords are the texts that a bot says for us, in one language.
 type chatWords struct {
@@ -32,12 +36,13 @@ var (
 	}
 )
 
-// linkedAs names the account, if there is a name for it.
-func (w chatWords) linkedAs(account string) string {
-	if account == "" {
+// linkedAs names the account, if there is a name for it that people know. The subject is none: with oidc.userClaim: sub, the
+// default, it stands in the place of the account, and is a number of the issuer's own.
+func (w chatWords) linkedAs(who link.Identity) string {
+	if who.Account == "" || who.Account == who.Subject {
 		return w.linked
 	}
-	return strings.Replace(w.linkedTo, "%s", account, 1)
+	return strings.Replace(w.linkedTo, "%s", who.Account, 1)
 }
 
 // wordsFor chooses by the user's locale as the platform has it (zh_TW, en-GB), and else by the languages that the channel

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -301,31 +300,5 @@ func TestDueAfter(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int{2, 4, 8, 16, 32, 64, 124, 184, 244, 304}, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
-	}
-}
-
-func TestChatWords(t *testing.T) {
-	c := &channel{}
-	english := &channel{}
-	english.OIDC.UILocales = []string{"en-GB"}
-	for _, x := range []struct {
-		channel *channel
-		locale  string
-		want    chatWords
-	}{
-		{c, "zh_TW", chineseWords}, {c, "zh-Hant-TW", chineseWords}, {c, "en_US", englishWords}, {c, "fr_FR", englishWords},
-		{c, "", chineseWords}, {english, "", englishWords}, {english, "zh_TW", chineseWords},
-	} {
-		if got := wordsFor(x.channel, x.locale); got != x.want {
-			t.Errorf("%q: %s", x.locale, got.login)
-		}
-	}
-	for _, w := range []chatWords{chineseWords, englishWords} {
-		if text := w.linkedAs("100%s"); !strings.Contains(text, "100%s") || strings.Contains(w.linkedAs(""), "%s") {
-			t.Errorf("%q, %q", text, w.linkedAs(""))
-		}
-		if len([]rune(w.linkedAs(strings.Repeat("x", 100)))) > 320 {
-			t.Error("longer than a message may be")
-		}
 	}
 }

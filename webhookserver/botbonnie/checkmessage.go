@@ -2,6 +2,7 @@ package botbonnie
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -71,7 +72,7 @@ func (b *Button) check() error {
 	case typePostback:
 		return first(err, need("value", b.Value, maxPayload))
 	case typeWebURL:
-		return first(err, needURL("value", b.Value))
+		return first(err, needWebURL("value", b.Value))
 	}
 	return first(err, &MessageError{Member: "type", Problem: UnknownType})
 }
@@ -99,15 +100,19 @@ func short(name, value string, bound int) error {
 	return nil
 }
 
-// needURL refuses what is no https URL: the chat platforms open and fetch no other, and
-// a person may be sent there.
-func needURL(name, value string) error {
+// needURL refuses what is no https URL: the chat platforms fetch no other picture, film or sound.
+func needURL(name, value string) error { return needURLOf(name, value, NotHTTPS, "https") }
+
+// needWebURL refuses what is no URL of a web page. The documentation's own button leads to one with http.
+func needWebURL(name, value string) error { return needURLOf(name, value, NotWebURL, "https", "http") }
+
+func needURLOf(name, value string, problem MessageProblem, schemes ...string) error {
 	if err := need(name, value, maxURL); err != nil {
 		return err
 	}
 	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.ContainsFunc(value, unprintable) {
-		return &MessageError{Member: name, Problem: NotHTTPS}
+	if err != nil || !slices.Contains(schemes, u.Scheme) || u.Hostname() == "" || u.User != nil || strings.ContainsFunc(value, unprintable) {
+		return &MessageError{Member: name, Problem: problem}
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 
 // The documentation's messages, in full.
 var documented = []string{
-	`{"type":"text","text":"還剩 14 天","buttons":[{"title":"btn1","type":"postback","value":"module-ry49xXQU2"},{"title":"btn2","type":"web_url","value":"https://google.com"}],"quickReplies":[{"title":"more","type":"text","payload":"module-HkI2FKv84e"}]}`,
+	`{"type":"text","text":"還剩 14 天","buttons":[{"title":"btn1","type":"postback","value":"module-ry49xXQU2"},{"title":"btn2","type":"web_url","value":"http://google.com"}],"quickReplies":[{"title":"more","type":"text","payload":"module-HkI2FKv84e"}]}`,
 	`{"type":"image","imageUrl":"https://hr.vision.example/a.png","quickReplies":[{"title":"more","type":"text","payload":"module-HkI2FKv84e"}]}`,
 	`{"type":"gallery","cards":[{"title":"one","subtitle":"1","imageUrl":"https://hr.vision.example/a.png","buttons":[{"title":"btn1","type":"postback","value":"module-ry49xXQU2"}]},{"title":"two"}]}`,
 	`{"type":"video","videoUrl":"https://hr.vision.example/a.mp4"}`,
@@ -106,7 +106,9 @@ func TestReadMessageRefuses(t *testing.T) {
 		{"a button of another API", button(`{"title":"b","type":"account_link","value":"https://a.example/"}`), "buttons.type", botbonnie.UnknownType},
 		{"a button with more", button(`{"title":"b","type":"postback","value":"m","CANARY":1}`), "buttons", botbonnie.UnknownMember},
 		{"a button without title", button(`{"type":"postback","value":"m"}`), "buttons.title", botbonnie.Absent},
-		{"a script in a button", button(`{"title":"b","type":"web_url","value":"javascript:alert(1)"}`), "buttons.value", botbonnie.NotHTTPS},
+		{"a script in a button", button(`{"title":"b","type":"web_url","value":"javascript:alert(1)"}`), "buttons.value", botbonnie.NotWebURL},
+		{"a button that writes a mail", button(`{"title":"b","type":"web_url","value":"mailto:hr@vision.example"}`), "buttons.value", botbonnie.NotWebURL},
+		{"a button with a user before the host", button(`{"title":"b","type":"web_url","value":"http://bank.example@evil.example/"}`), "buttons.value", botbonnie.NotWebURL},
 		{"a title that fills the screen", button(`{"title":"` + strings.Repeat("a", 81) + `","type":"postback","value":"m"}`), "buttons.title", botbonnie.TooLong},
 		{"fourteen quick replies", `{"type":"text","text":"a","quickReplies":[` + many(14, `{"title":"a","type":"text","payload":"m"}`) + `]}`, "quickReplies", botbonnie.TooLong},
 		{"a quick reply of another type", `{"type":"text","text":"a","quickReplies":[{"title":"a","type":"location","payload":"m"}]}`, "quickReplies.type", botbonnie.UnknownType},

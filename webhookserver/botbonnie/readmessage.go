@@ -27,6 +27,7 @@ const (
 	Absent        MessageProblem = "is absent or blank"
 	TooLong       MessageProblem = "is longer than BotBonnie or the platform takes"
 	NotHTTPS      MessageProblem = "is no https URL"
+	NotWebURL     MessageProblem = "is no URL of a web page"
 )
 
 // MessageError says which member of a message is at fault. It holds no text of the
