@@ -42,6 +42,8 @@ func TestFaults(t *testing.T) {
 		{"garbage", Fault{Path: "/v2/bot/profile"}, 200, `{"garbage": [`},
 		{"late", Fault{Path: "/v2/bot/profile", Delay: 1}, 200, "Alice"},
 		{"elsewhere", Fault{Path: "/v1", Status: 500}, 200, "Alice"},
+		{"about her", Fault{Path: "/v2/bot/profile", About: alice, Status: 500}, 500, ""},
+		{"about somebody else", Fault{Path: "/v2/bot/profile", About: bob, Status: 500}, 200, "Alice"},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
 			w.control(http.MethodPost, "faults", tc.fault, nil)

@@ -1,6 +1,7 @@
 package chatsim
 
 import (
+	"bytes"
 	"cmp"
 	"io"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 type Fault struct {
 	// Path is a prefix, for example /v2/bot/profile.
 	Path string `json:"path"`
+	// About lets it strike only where query or body hold this text, for example a user's id; empty for everywhere.
+	About string `json:"about,omitempty"`
 	// Status is answered instead, for example 500 or 429; 0 answers garbage with 200 when Delay is 0 as well.
 	Status int `json:"status,omitempty"`
 	// Delay holds the answer back, in milliseconds.
@@ -29,11 +32,12 @@ type Fault struct {
 
 // withFaults answers a request, or lets the fault that is due answer it.
 func (s *Simulator) withFaults(w http.ResponseWriter, r *http.Request) {
-	f, ok := s.takeFault(r.URL.Path)
+	f, ok := s.takeFault(r)
 	if !ok {
 		s.routes.ServeHTTP(w, r)
 		return
 	}
+	judge(r.Context()).user = f.About
 	if f.Done {
 		s.routes.ServeHTTP(&unheard{header: http.Header{}}, r)
 	}
@@ -59,11 +63,12 @@ func (s *Simulator) withFaults(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, cmp.Or(f.Body, `{"garbage": [`)) // a caller that is gone has nobody left to tell
 }
 
-func (s *Simulator) takeFault(path string) (Fault, bool) {
+// takeFault finds the fault that is due for a request.
+func (s *Simulator) takeFault(r *http.Request) (Fault, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range s.faults {
-		if !strings.HasPrefix(path, f.Path) {
+		if !strings.HasPrefix(r.URL.Path, f.Path) || !holds(r, f.About) {
 			continue
 		}
 		if f.Times--; f.Times <= 0 {
@@ -72,6 +77,16 @@ func (s *Simulator) takeFault(path string) (Fault, bool) {
 		return *f, true
 	}
 	return Fault{}, false
+}
+
+// holds reports whether query or body of a request hold a text.
+func holds(r *http.Request, text string) bool {
+	if text == "" || strings.Contains(r.URL.RawQuery, text) || strings.Contains(r.URL.Path, text) {
+		return true
+	}
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body)) // whoever answers reads it again
+	return err == nil && bytes.Contains(body, []byte(text))
 }
 
 // unheard is an answer that reaches nobody.

@@ -98,6 +98,7 @@ func (s *Simulator) graphSend(w http.ResponseWriter, r *http.Request) {
 		refuse(0, "%s", reader.wrong)
 		return
 	}
+	judge(r.Context()).user = call.Recipient.ID
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := c.user(call.Recipient.ID)
@@ -254,6 +255,7 @@ func (s *Simulator) graphUnlink(w http.ResponseWriter, r *http.Request) {
 	} else if !decodeStrictly(r, &call) {
 		call.PSID = ""
 	}
+	judge(r.Context()).user = call.PSID
 	s.mu.Lock()
 	u := c.user(call.PSID)
 	if u == nil || !u.linked {

@@ -22,6 +22,8 @@ type Request struct {
 	To   string `json:"to,omitempty"`
 	// Channel is the name of the channel that it is about, where that is known.
 	Channel string `json:"channel,omitempty"`
+	// User is the id of the chat user whom it is about, where that is known.
+	User string `json:"user,omitempty"`
 	// Signed names the header that proves who sent it.
 	Signed string `json:"signed,omitempty"`
 	Method string `json:"method"`
@@ -58,7 +60,7 @@ type recorder struct {
 type recordKey struct{}
 
 // judgement is what a handler says of its request, for the record.
-type judgement struct{ credentials, refusal, channel string }
+type judgement struct{ credentials, refusal, channel, user string }
 
 // judge returns the place for what the handler thinks of the request.
 func judge(ctx context.Context) *judgement {
@@ -84,7 +86,7 @@ func (l *recorder) serve(w http.ResponseWriter, r *http.Request, at time.Time, n
 	status := statusWriter{ResponseWriter: w, status: http.StatusOK}
 	next.ServeHTTP(&status, r.WithContext(context.WithValue(r.Context(), recordKey{}, &j)))
 	l.add(Request{
-		At: at, Channel: j.channel, Method: r.Method, Path: r.URL.Path, Credentials: j.credentials, Status: status.status,
+		At: at, Channel: j.channel, User: j.user, Method: r.Method, Path: r.URL.Path, Credentials: j.credentials, Status: status.status,
 		Refusal: j.refusal,
 		Query:   r.URL.RawQuery, Body: string(body),
 	})

@@ -77,7 +77,8 @@ func (s *Simulator) unlink(w http.ResponseWriter, r *http.Request) {
 		botBonnieRefuse(w, r, status, wrong)
 		return
 	}
-	judge(r.Context()).channel = c.Name
+	said := judge(r.Context())
+	said.channel, said.user = c.Name, *call.RawUID
 	actions, wrong := readActions(c, call.Actions)
 	if wrong != "" {
 		botBonnieRefuse(w, r, http.StatusBadRequest, wrong)
