@@ -40,15 +40,15 @@ func (b botBonnieUnlinks) Unlink(ctx context.Context, userID string, actions []l
 		return nil
 	}
 	if refused, ok := errors.AsType[*botbonnie.RefusedError](err); ok {
-		return refusedInBody(resp.Status, refused)
+		return refusedInBody(refused, resp, b.server.now())
 	}
 	return callError(err, resp, b.server.now())
 }
 
 // refusedInBody is for an answer with status 2xx whose body says no: by a status of its own, which means what it would mean
 // in HTTP, or by an errorCode, which is final.
-func refusedInBody(status int, refused *botbonnie.RefusedError) error {
-	failure := &unlink.CallError{Cause: unlink.Rejected, Status: status}
+func refusedInBody(refused *botbonnie.RefusedError, resp *outbound.Response, now time.Time) error {
+	failure := &unlink.CallError{Cause: unlink.Rejected, Status: resp.Status, RetryAfter: retryAfter(resp, now)}
 	if !refused.Coded {
 		failure.Cause = unlink.CauseOf(refused.Status)
 	}
@@ -83,10 +83,9 @@ func (g graphUnlinks) Unlink(ctx context.Context, userID string, _ []link.Revoca
 	if !ok {
 		return callError(err, answered, g.server.now())
 	}
-	failure := &unlink.CallError{
+	return &unlink.CallError{
 		Cause: graphCause(refused), Status: refused.Status, RetryAfter: max(refused.RetryAfter, retryAfter(answered, g.server.now())),
 	}
-	return failure
 }
 
 // graphCause is what a refusal of Graph's means: its code says more than its status, but for a 5xx.
@@ -98,6 +97,8 @@ func graphCause(e *messenger.GraphError) unlink.Cause {
 		return unlink.RateLimited
 	case errors.Is(e, link.ErrTokenRejected):
 		return unlink.CredentialsRejected
+	case errors.Is(e, link.ErrUserUnreachable): // with status 403, but about this user alone
+		return unlink.Rejected
 	}
 	return unlink.CauseOf(e.Status)
 }

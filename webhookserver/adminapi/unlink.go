@@ -62,7 +62,7 @@ type UnlinkCause string
 
 // Causes. Those from UnlinkCredentialsRejected on pass with time, the others end the user's unlinking.
 const (
-	// UnlinkRejected: the platform answered 400, 404, 422 or, with any status, an errorCode.
+	// UnlinkRejected: the platform answered 400, 404, 422 or, with a status of success, an errorCode.
 	UnlinkRejected UnlinkCause = "Rejected"
 	// UnlinkActionsNotSupported: the channel has no BotBonnie to take actions. Nothing was done.
 	UnlinkActionsNotSupported UnlinkCause = "ActionsNotSupported"

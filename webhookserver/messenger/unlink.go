@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+
+	"channellink.dev/operator/webhookserver/outbound"
 )
 
 // subcodeNotAddressable: the PSID is nobody whom the page can address.
@@ -13,7 +15,8 @@ const subcodeNotAddressable = 33
 
 // Unlink ends a user's account linking at Messenger (Graph API, unlink_accounts). That
 // the user is not linked there, or is not there at all, is no error: nothing is left to
-// end. The error is a [GraphError] or that of [Graph.Do].
+// end. The error is a [GraphError], that of [Graph.Do], or [outbound.Error] with
+// BadContent.
 func (g *Graph) Unlink(ctx context.Context, psid string) error {
 	body, err := json.Marshal(map[string]string{"psid": psid})
 	if err != nil {
@@ -23,6 +26,9 @@ func (g *Graph) Unlink(ctx context.Context, psid string) error {
 	err = g.call(ctx, http.MethodPost, "/me/unlink_accounts", url.Values{}, body, &said)
 	if refused, ok := errors.AsType[*GraphError](err); ok && refused.notLinked() {
 		return nil
+	}
+	if err == nil && (said == nil || said["error"] != nil) {
+		return &outbound.Error{Reason: outbound.BadContent, Status: http.StatusOK}
 	}
 	return err
 }

@@ -23,6 +23,7 @@ func (r *rest) cause(credential secretfile.Secret, now time.Time) (Cause, time.D
 	if r.refused == hash(credential) {
 		return CredentialsRejected, 0
 	}
+	r.refused = [sha256.Size]byte{} // should it come back, that is somebody's decision: it is tried once more
 	if now.Before(r.until) {
 		return RateLimited, r.until.Sub(now)
 	}
