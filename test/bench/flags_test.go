@@ -31,6 +31,10 @@ const (
 
 	maxServerResident = 25 << 20
 	maxServerReady    = time.Second
+
+	minLoginRatio    = 0.7
+	maxSessionBytes  = 2 << 10
+	maxSessionMemory = 1 << 10 // sessions are in the database; what grows is what the runtime keeps for the next request
 )
 
 // largeCount is the number of ChannelLinks behind maxResidentLarge.

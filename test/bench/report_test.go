@@ -138,7 +138,7 @@ func most(runs []run) float64 {
 // figures are what was measured, over the rounds.
 type figures struct{ least, median, most time.Duration }
 
-func spread(runs []run, of func(run) time.Duration) figures {
+func spread[R any](runs []R, of func(R) time.Duration) figures {
 	values := collect(runs, of)
 	return figures{values[0], values[len(values)/2], values[len(values)-1]}
 }
@@ -153,7 +153,7 @@ func (f figures) String() string {
 
 func worst(runs []run, of func(run) int) int { return slices.Max(collect(runs, of)) }
 
-func most64(runs []run, of func(run) int64) int64 { return slices.Max(collect(runs, of)) }
+func most64[R any](runs []R, of func(R) int64) int64 { return slices.Max(collect(runs, of)) }
 
 // collect gives the figure of every round, in order of size.
 func collect[R any, T cmp.Ordered](runs []R, of func(R) T) []T {
