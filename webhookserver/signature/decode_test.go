@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -29,6 +31,16 @@ func verified(t testing.TB, body string) signature.Verified {
 	return v
 }
 
+// manyKeys is an object with n keys and one more.
+func manyKeys(n int, last string) string {
+	var b strings.Builder
+	b.WriteString("{")
+	for i := range n {
+		fmt.Fprintf(&b, `"k%d":%d,`, i, i)
+	}
+	return b.String() + `"` + last + `":0}`
+}
+
 // C43
 func TestDecode(t *testing.T) {
 	for _, c := range []struct {
@@ -42,6 +54,12 @@ func TestDecode(t *testing.T) {
 		{"only space", " \n", signature.ErrNotJSON},
 		{"a key twice", `{"a":1,"a":2}`, signature.ErrDuplicateKey},
 		{"a key twice, once escaped", `{"a":1,"\u0061":2}`, signature.ErrDuplicateKey},
+		{"a key twice among many", manyKeys(100, "k7"), signature.ErrDuplicateKey},
+		{"many keys", manyKeys(100, "k100"), nil},
+		{"a key that ends in an escaped quote", `{"a\"":1,"a\\":2,"a":3}`, nil},
+		{"a text that looks like keys", `{"a":"{\"a\":1,\"a\":2}","b":["a","a",":","a"]}`, nil},
+		{"a text without an end", `{"a":"b`, signature.ErrNotJSON},
+		{"a text that ends in a backslash", `{"a":"b\`, signature.ErrNotJSON},
 		{"a key twice, far inside", `{"x":[[{"y":{"a":1,"b":2,"a":3}}]]}`, signature.ErrDuplicateKey},
 		{"a second value", `{} {}`, signature.ErrNotJSON},
 		{"cut off", `{"a":`, signature.ErrNotJSON},
@@ -82,6 +100,54 @@ func FuzzDecode(f *testing.F) {
 		b, _ := json.Marshal(want)
 		if !bytes.Equal(a, b) {
 			t.Fatalf("read as %s, encoding/json reads %s", a, b)
+		}
+	})
+}
+
+// FuzzKeys: what Decode takes has no key twice in one object, as encoding/json's own reader finds them. C43
+func FuzzKeys(f *testing.F) {
+	f.Add([]byte(`{"a":[1,{"b":null,"c":{}}],"c":"\ud83d\ude00","\u0062":[[]]}`))
+	f.Add([]byte(`{"a":1,"\u0061":2}`))
+	f.Add([]byte(`{"a":{"b":1,"c":[{"d":"e","d":1}]}}`))
+	f.Add([]byte(manyKeys(40, "k3")))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var into map[string]json.RawMessage
+		if err := verified(t, string(body)).Decode(&into); err != nil {
+			return
+		}
+		var seen []map[string]bool // by depth; nil for arrays
+		var wantKey []bool
+		decoder := json.NewDecoder(bytes.NewReader(body))
+		decoder.UseNumber()
+		for {
+			token, err := decoder.Token()
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				t.Fatalf("taken, and not JSON: %v", err)
+			}
+			delim, isDelim := token.(json.Delim)
+			if isDelim && (delim == ']' || delim == '}') {
+				seen, wantKey = seen[:len(seen)-1], wantKey[:len(wantKey)-1]
+				continue
+			}
+			if n := len(seen) - 1; n >= 0 && seen[n] != nil {
+				if wantKey[n] {
+					if key := token.(string); seen[n][key] {
+						t.Fatalf("taken with %q twice", key)
+					} else {
+						seen[n][key] = true
+					}
+				}
+				wantKey[n] = !wantKey[n]
+			}
+			if isDelim {
+				seen, wantKey = append(seen, nil), append(wantKey, true)
+				if delim == '{' {
+					seen[len(seen)-1] = map[string]bool{}
+				}
+			}
 		}
 	})
 }

@@ -19,6 +19,9 @@ func TestMACsAreComparedInConstantTime(t *testing.T) {
 	makers := 0
 	for _, dir := range []string{"webhookserver", "cmd/webhookserver"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if d != nil && d.IsDir() && strings.HasSuffix(path, "test") {
+				return fs.SkipDir // stands in for a platform in tests
+			}
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
