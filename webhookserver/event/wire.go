@@ -49,6 +49,15 @@ func (b *Batch) Add(e Event) error {
 // part that cannot be read is counted and passed over.
 func Decode(part json.RawMessage, value any) bool { return json.Unmarshal(part, value) == nil }
 
+// Mentions reports whether a part of a verified body can hold one of the words: a part without any, and without an escape
+// in which one could hide, is about something else. Most are, and need not be decoded.
+func Mentions(part json.RawMessage, words ...string) bool {
+	if bytes.IndexByte(part, '\\') >= 0 {
+		return true
+	}
+	return slices.ContainsFunc(words, func(word string) bool { return bytes.Contains(part, []byte(word)) })
+}
+
 // DerivedID is the ID of an event that the platform gives none, or not one of its own: a hash of what tells it from others.
 func DerivedID(parts ...string) string {
 	h := sha256.New()

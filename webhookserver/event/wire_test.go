@@ -104,3 +104,21 @@ func TestDerivedID(t *testing.T) {
 		t.Error("the same parts gave two ids")
 	}
 }
+
+func TestMentions(t *testing.T) {
+	for _, c := range []struct {
+		part string
+		want bool
+	}{
+		{`{"type":"accountLink"}`, true},
+		{`{"type":"postback"}`, true},
+		{`{"type":"message","text":"accountLin"}`, false},
+		{`{"type":"\u0061ccountLink"}`, true},
+		{`{"text":"a \/ b"}`, true}, // it might
+		{``, false},
+	} {
+		if got := event.Mentions(json.RawMessage(c.part), "accountLink", "postback"); got != c.want {
+			t.Errorf("%s: %t", c.part, got)
+		}
+	}
+}

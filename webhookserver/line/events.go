@@ -68,18 +68,24 @@ func Events(v signature.Verified, botUserID string, received time.Time) (event.B
 	return batch, nil
 }
 
+// The types of events that can be about linking.
+const (
+	typeAccountLink = "accountLink"
+	typePostback    = "postback"
+)
+
 // read adds the event, if it is about linking.
 func read(batch *event.Batch, raw json.RawMessage, received time.Time) error {
 	var about struct {
 		Type string `json:"type"`
 	}
-	if !event.Decode(raw, &about) {
+	if !event.Mentions(raw, typeAccountLink, typePostback) || !event.Decode(raw, &about) {
 		return nil
 	}
 	switch about.Type {
-	case "accountLink":
+	case typeAccountLink:
 		return readAccountLink(batch, raw, received)
-	case "postback":
+	case typePostback:
 		return readPostback(batch, raw, received)
 	}
 	return nil

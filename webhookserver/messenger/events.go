@@ -76,7 +76,7 @@ func read(batch *event.Batch, e entry, item json.RawMessage, received time.Time)
 	var about struct {
 		Linking json.RawMessage `json:"account_linking"`
 	}
-	if !event.Decode(item, &about) || about.Linking == nil {
+	if !event.Mentions(item, "account_linking") || !event.Decode(item, &about) || about.Linking == nil {
 		return nil // a message, a postback, or what Meta thinks of next
 	}
 	var m messaging
