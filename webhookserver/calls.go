@@ -46,7 +46,9 @@ func newPlatformCalls(network config.Network, channels []config.Channel, count f
 }
 
 func policy(network config.Network) outbound.Policy {
-	return outbound.Policy{AllowLocal: network.AllowLocal, AllowHTTPLocalhost: network.AllowLocal, DenyPrivate: network.DenyPrivate}
+	return outbound.Policy{
+		AllowLocal: network.AllowLocal, AllowHTTPLocalhost: network.AllowLocal, DenyPrivate: network.DenyPrivate, Deny: network.Deny,
+	}
 }
 
 // backendPolicy is the policy for the company's own backends (services, webhook.forwardTo), which are often in the cluster.

@@ -32,7 +32,6 @@ type bot struct {
 	timeout time.Duration
 	client  *outbound.Client
 	channel string
-	count   func(status int, err error)
 	log     *slog.Logger
 }
 
@@ -48,9 +47,9 @@ func (s *Server) newBot(c *channel, network config.Network) *bot {
 		timeout: c.Webhook.Timeout.Std(),
 		client: outbound.New(outbound.Options{
 			Policy: backendPolicy(network), Timeout: c.Webhook.Timeout.Std(), MaxBody: maxBotAnswer, MaxConns: botConns,
+			Called: func(status int, err error) { s.metrics.called(c.Name, targetForward, status, err) },
 		}),
 		channel: c.Name,
-		count:   func(status int, err error) { s.metrics.called(c.Name, targetForward, status, err) },
 		log:     s.log,
 	}
 }
@@ -83,7 +82,6 @@ func (b *bot) forward(ctx context.Context, r *http.Request, body []byte, batch e
 	} else if failed, ok := errors.AsType[*outbound.Error](err); ok && failed.Reason == outbound.TooLarge {
 		status, err = failed.Status, nil // nobody reads it
 	}
-	b.count(status, err)
 	switch {
 	case errors.Is(err, outbound.TimedOut):
 		status = http.StatusGatewayTimeout

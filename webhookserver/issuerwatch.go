@@ -23,13 +23,11 @@ type issuerWatch struct {
 	bundle  *secretfile.File // nil without oidc.caBundleConfigMapRef
 }
 
-func newIssuerWatch(c *channel, network config.Network, store *storeKeeper, files *secretfile.Watcher, log *slog.Logger) *issuerWatch {
+func newIssuerWatch(c *channel, network config.Network, store *storeKeeper, files *secretfile.Watcher, log *slog.Logger,
+	called func(status int, err error),
+) *issuerWatch {
 	w := &issuerWatch{}
-	options := outbound.Options{Policy: outbound.Policy{
-		AllowLocal:         network.AllowLocal,
-		AllowHTTPLocalhost: network.AllowLocal,
-		DenyPrivate:        network.DenyPrivate,
-	}}
+	options := outbound.Options{Policy: policy(network), Called: called}
 	if c.OIDC.CABundle != nil {
 		w.bundle = files.File(c.OIDC.CABundle.Path)
 		options.Roots = (&roots{bundle: w.bundle}).pool

@@ -81,7 +81,9 @@ func New(c Config) (*Server, error) {
 	})
 	s.verifier = adminapi.NewVerifier(audiences...)
 	for _, ch := range s.channels {
-		ch.issuer = newIssuerWatch(ch, c.Settings.Network, s.store, s.files, c.Log)
+		ch.issuer = newIssuerWatch(ch, c.Settings.Network, s.store, s.files, c.Log, func(status int, err error) {
+			s.metrics.called(ch.Name, targetIssuer, status, err)
+		})
 		ch.registrar = s.newRegistrar(ch)
 		ch.siblings, ch.bot, ch.confirmer = s.newSiblings(ch), s.newBot(ch, c.Settings.Network), s.newConfirmer(ch)
 		ch.unlinker = s.newUnlinker(ch)

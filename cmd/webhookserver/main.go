@@ -90,6 +90,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if err != nil {
 		return err
 	}
+	settings.Network.Deny = append(settings.Network.Deny, apiServer(os.Getenv)...)
 	log, err := logger(out, settings.LogLevel)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"os"
 	"time"
 )
@@ -39,4 +40,13 @@ func readSettings(ctx context.Context, path, wanted string, log *slog.Logger) (d
 		case <-ticker.C:
 		}
 	}
+}
+
+// apiServer is the address of the Kubernetes API, which Kubernetes tells every pod; nothing outside of a cluster.
+func apiServer(getenv func(string) string) []netip.Prefix {
+	addr, err := netip.ParseAddr(getenv("KUBERNETES_SERVICE_HOST"))
+	if err != nil {
+		return nil
+	}
+	return []netip.Prefix{netip.PrefixFrom(addr, addr.BitLen())}
 }

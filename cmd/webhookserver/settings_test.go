@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -75,4 +77,27 @@ func (n notify) Handle(context.Context, slog.Record) error {
 	default:
 	}
 	return nil
+}
+
+// C49: whatever a Service is called, the address of the Kubernetes API is known and refused.
+func TestAPIServer(t *testing.T) {
+	for _, c := range []struct {
+		reason, host string
+		want         []netip.Prefix
+	}{
+		{"in a cluster", "10.96.0.1", []netip.Prefix{netip.MustParsePrefix("10.96.0.1/32")}},
+		{"in one of IPv6", "fd00:10:96::1", []netip.Prefix{netip.MustParsePrefix("fd00:10:96::1/128")}},
+		{"on a machine", "", nil},
+		{"a name has its own rule", "kubernetes.default.svc", nil},
+	} {
+		getenv := func(name string) string {
+			if name != "KUBERNETES_SERVICE_HOST" {
+				t.Errorf("asked for %s", name)
+			}
+			return c.host
+		}
+		if got := apiServer(getenv); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.reason, got, c.want)
+		}
+	}
 }

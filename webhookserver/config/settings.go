@@ -2,7 +2,10 @@
 // reads it. It holds no secret, only the names of the files in which the server finds them.
 package config
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Version of the settings file's layout. A server refuses a file of another version: the two halves come from one
 // release, and a guess at a setting that guards sign-ins would be worse than a pod that says why it will not start.
@@ -44,6 +47,9 @@ type Network struct {
 	AllowLocal bool `json:"allowLocal,omitempty"`
 	// DenyPrivate refuses private address ranges, which are allowed otherwise because company issuers live there.
 	DenyPrivate bool `json:"denyPrivate,omitempty"`
+	// Deny lists addresses that are refused always. The server adds that of the Kubernetes API, as its pod knows it: a
+	// Service of any name can stand for it.
+	Deny []netip.Prefix `json:"deny,omitempty"`
 }
 
 // Store says where the process keeps links; exactly one of SQLite and Postgres is set.

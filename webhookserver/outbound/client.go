@@ -43,6 +43,9 @@ type Options struct {
 	// MaxConns bounds the connections to one host, idle ones included; 0 means 16, of
 	// which 2 may be idle.
 	MaxConns int
+	// Called is told of every call when it has ended, with the status of the answer or
+	// with an [Error]; nil means nobody.
+	Called func(status int, err error)
 }
 
 // Client makes guarded calls. It is safe for concurrent use. Each answer is read
@@ -53,6 +56,7 @@ type Client struct {
 	resolver  *net.Resolver
 	timeout   time.Duration
 	maxBody   int64
+	called    func(status int, err error)
 	transport *http.Transport
 }
 
@@ -64,6 +68,10 @@ func New(o Options) *Client {
 		resolver: o.Resolver,
 		timeout:  o.Timeout,
 		maxBody:  o.MaxBody,
+		called:   o.Called,
+	}
+	if c.called == nil {
+		c.called = func(int, error) {}
 	}
 	if c.roots == nil {
 		c.roots = func() *x509.CertPool { return nil }
@@ -153,6 +161,16 @@ func (c *Client) CloseIdleConnections() { c.transport.CloseIdleConnections() }
 // RoundTrip implements [http.RoundTripper] within the client's limits. The body
 // of the answer is in memory.
 func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := c.exchange(req)
+	if err != nil {
+		c.called(0, err)
+		return nil, err
+	}
+	c.called(resp.StatusCode, nil)
+	return resp, nil
+}
+
+func (c *Client) exchange(req *http.Request) (*http.Response, error) {
 	if err := c.policy.check(req.URL); err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close() // a RoundTripper closes the body on every path
