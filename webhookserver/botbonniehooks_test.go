@@ -21,7 +21,7 @@ type customers struct {
 	asked   []http.Header
 }
 
-func newCustomers(t *testing.T) *customers {
+func newCustomers(t testing.TB) *customers {
 	c := &customers{}
 	c.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		c.mu.Lock()

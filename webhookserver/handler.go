@@ -159,6 +159,9 @@ func limited(w http.ResponseWriter, r *http.Request, limit int64) (io.Reader, er
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(readBodyTimeout)); err != nil {
 		return nil, err
 	}
+	if r.ContentLength >= 0 {
+		return r.Body, nil // it ends there
+	}
 	return http.MaxBytesReader(w, r.Body, limit), nil
 }
 

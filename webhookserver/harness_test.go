@@ -51,6 +51,7 @@ type world struct {
 	files  map[string]string
 	keys   []byte
 	logs   *logBuffer
+	level  slog.Level
 	public net.Listener
 	stop   context.CancelFunc
 	ended  chan error
@@ -63,13 +64,17 @@ func without(field string) option {
 	return func(w *world, _ *config.Settings) { delete(w.files, field) }
 }
 
+// quiet has the server log as it does by default, for what is measured.
+func quiet(w *world, _ *config.Settings) { w.level = slog.LevelInfo }
+
 // newWorld starts a server for a LINE channel with a client secret and a channel secret, on SQLite.
-func newWorld(t *testing.T, options ...option) *world {
+func newWorld(t testing.TB, options ...option) *world {
 	t.Helper()
 	w := &world{
 		Issuer: issuertest.New(t),
 		files:  map[string]string{fieldClientSecret: canary + "-client\n", fieldChannelSecret: canary + "-channel\n"},
 		logs:   &logBuffer{},
+		level:  slog.LevelDebug,
 		ended:  make(chan error, 1),
 	}
 	var key ed25519.PrivateKey
@@ -106,7 +111,7 @@ func newWorld(t *testing.T, options ...option) *world {
 	return w
 }
 
-func (w *world) start(t *testing.T, settings config.Settings) {
+func (w *world) start(t testing.TB, settings config.Settings) {
 	t.Helper()
 	server, err := webhookserver.New(webhookserver.Config{
 		Settings:         settings,
@@ -114,7 +119,7 @@ func (w *world) start(t *testing.T, settings config.Settings) {
 		OperatorKeysPath: w.Settings.Path(config.OperatorKeysFile),
 		Version:          "0.1.0",
 		Now:              time.Now,
-		Log:              slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log:              slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: w.level})),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +144,7 @@ func (w *world) start(t *testing.T, settings config.Settings) {
 	})
 }
 
-func newSigner(t *testing.T) (ed25519.PrivateKey, *adminapi.Signer) {
+func newSigner(t testing.TB) (ed25519.PrivateKey, *adminapi.Signer) {
 	t.Helper()
 	key, err := adminapi.GenerateKey()
 	if err != nil {
@@ -153,7 +158,7 @@ func newSigner(t *testing.T) (ed25519.PrivateKey, *adminapi.Signer) {
 }
 
 // keysFile is the operator-keys.json of the given keys.
-func keysFile(t *testing.T, keys ...ed25519.PrivateKey) []byte {
+func keysFile(t testing.TB, keys ...ed25519.PrivateKey) []byte {
 	t.Helper()
 	var publics []ed25519.PublicKey
 	for _, key := range keys {
@@ -170,7 +175,7 @@ func keysFile(t *testing.T, keys ...ed25519.PrivateKey) []byte {
 	return data
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -180,7 +185,7 @@ func listen(t *testing.T) net.Listener {
 }
 
 // mount changes the files of references, as the kubelet does; an empty content takes one away.
-func (w *world) mount(t *testing.T, changes map[string]string) {
+func (w *world) mount(t testing.TB, changes map[string]string) {
 	t.Helper()
 	for field, content := range changes {
 		w.files[field] = content
@@ -199,7 +204,7 @@ type answer struct {
 }
 
 // do sends a request to a path below base; change may alter it.
-func do(t *testing.T, method, url string, change func(*http.Request)) answer {
+func do(t testing.TB, method, url string, change func(*http.Request)) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
@@ -228,25 +233,25 @@ func announceLarge(r *http.Request) {
 }
 
 // get asks the public port as a browser would.
-func (w *world) get(t *testing.T, path string) answer {
+func (w *world) get(t testing.TB, path string) answer {
 	t.Helper()
 	return do(t, http.MethodGet, w.Public+path, func(r *http.Request) { r.Host = visionHost })
 }
 
-func (w *world) ready(t *testing.T) answer {
+func (w *world) ready(t testing.TB) answer {
 	t.Helper()
 	return do(t, http.MethodGet, w.Ops+"/readyz", nil)
 }
 
 // status asks as the operator does.
-func (w *world) status(t *testing.T) (adminapi.Status, error) {
+func (w *world) status(t testing.TB) (adminapi.Status, error) {
 	t.Helper()
 	client := adminapi.NewClient(time.Now)
 	return client.Status(t.Context(), adminapi.Target{BaseURL: w.Admin, Audience: visionUID}, w.Signer)
 }
 
 // untilReady waits until the server says that it is ready.
-func (w *world) untilReady(t *testing.T) {
+func (w *world) untilReady(t testing.TB) {
 	t.Helper()
 	eventually(t, func() error {
 		if a := w.ready(t); a.Code != http.StatusOK {
@@ -257,7 +262,7 @@ func (w *world) untilReady(t *testing.T) {
 }
 
 // untilStatus waits until the status is as wanted.
-func (w *world) untilStatus(t *testing.T, want string, is func(adminapi.Status) bool) {
+func (w *world) untilStatus(t testing.TB, want string, is func(adminapi.Status) bool) {
 	t.Helper()
 	eventually(t, func() error {
 		s, err := w.status(t)
@@ -283,7 +288,7 @@ func reference(s adminapi.Status, field string) adminapi.ReferenceState {
 }
 
 // eventually asks again and again until there is no error, and fails the test after 20 s with the last one.
-func eventually(t *testing.T, ask func() error) {
+func eventually(t testing.TB, ask func() error) {
 	t.Helper()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()

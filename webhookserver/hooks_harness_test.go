@@ -42,7 +42,7 @@ func keepStore(dir *string) option {
 	return func(_ *world, s *config.Settings) { *dir = s.Store.SQLite.Dir }
 }
 
-func openLinks(t *testing.T, dir, platform, page string) *links {
+func openLinks(t testing.TB, dir, platform, page string) *links {
 	t.Helper()
 	opened, err := store.OpenSQLite(t.Context(), store.SQLiteOptions{Options: store.Options{Beside: true}, Path: filepath.Join(dir, "links.db")})
 	if err != nil {

@@ -77,8 +77,8 @@ func observingMeta(p *settingsAt) option {
 	}
 }
 
-// told waits for a registration in the status. The token is mounted anew, which has the server look at once.
-func told(t *testing.T, w *world, field string, round int, want adminapi.Registration) {
+// untilRegistration waits for a registration in the status. The token is mounted anew, which has the server look at once.
+func untilRegistration(t *testing.T, w *world, field string, round int, want adminapi.Registration) {
 	t.Helper()
 	w.mount(t, map[string]string{field: fmt.Sprintf("%s-token-%d\n", canary, round)})
 	wanted, _ := json.Marshal(want)
@@ -108,7 +108,7 @@ func TestRegistrationAtLINE(t *testing.T) {
 		{`403 {}`, adminapi.RegistrationTokenRejected},
 	} {
 		line.set(endpoint, c.answer)
-		told(t, w, fieldLINEToken, round, adminapi.Registration{State: c.want})
+		untilRegistration(t, w, fieldLINEToken, round, adminapi.Registration{State: c.want})
 	}
 }
 
@@ -144,7 +144,7 @@ func TestRegistrationAtMeta(t *testing.T) {
 		t.Run(c.reason, func(t *testing.T) {
 			meta.set(page, c.page)
 			meta.set(hook, c.hook)
-			told(t, w, fieldPageToken, round, adminapi.Registration{State: c.want})
+			untilRegistration(t, w, fieldPageToken, round, adminapi.Registration{State: c.want})
 		})
 	}
 }
@@ -155,7 +155,7 @@ func TestRegistrationAtMetaWithoutAppSecret(t *testing.T) {
 	meta.set("GET /app", `{"id":"100"}`)
 	meta.set("GET /"+pageID+"/subscribed_apps", `{"data":[{"id":"100","subscribed_fields":["messaging_account_linking"]}]}`)
 	w := newWorld(t, onFacebook, observingMeta(meta), func(_ *world, s *config.Settings) { s.Channels[0].Messenger.AppSecret = nil })
-	told(t, w, fieldPageToken, 1, adminapi.Registration{State: adminapi.RegistrationSubscribed})
+	untilRegistration(t, w, fieldPageToken, 1, adminapi.Registration{State: adminapi.RegistrationSubscribed})
 }
 
 // Nobody is asked, and nothing is said, unless somebody wants to know.
