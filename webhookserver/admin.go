@@ -29,7 +29,7 @@ func (s *Server) authorized(next func(http.ResponseWriter, *http.Request, adminC
 		if err != nil {
 			refusal, _ := errors.AsType[adminapi.Refusal](err)
 			s.metrics.refused.WithLabelValues(string(refusal)).Inc()
-			s.log.WarnContext(r.Context(), "admin request refused", "reason", refusal, requestIDKey, w.Header().Get(requestIDHeader))
+			s.log.WarnContext(r.Context(), "admin request refused", "reason", refusal)
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			writeJSONProblem(w, r, http.StatusUnauthorized)
 			return

@@ -66,7 +66,7 @@ func (s *Server) newConfirmer(c *channel) *confirmer {
 		customers: s.botBonnieAPI(c).Customers,
 		store:     func() (waitingStore, error) { return s.store.Store() },
 		now:       s.now,
-		log:       s.log,
+		log:       s.logOf(c),
 		observe: func(what, result string) {
 			if what == "lookup" {
 				s.metrics.lookup(c.Name, result)
@@ -212,7 +212,7 @@ func (c *confirmer) lookUp(ctx context.Context) {
 		if result = string(outbound.ReasonOf(err)); result == "" {
 			result = "failed"
 		}
-		c.log.WarnContext(ctx, "look-up at BotBonnie failed", "channel", string(c.channel), "error", err)
+		c.log.WarnContext(ctx, "look-up at BotBonnie failed", "error", err)
 	}
 	c.observe("lookup", result)
 }

@@ -14,13 +14,6 @@ import (
 	"time"
 )
 
-// requestIDHeader carries the id that joins an answer and its log lines. It is always ours: one that a client sends could
-// be used to forge lines.
-const (
-	requestIDHeader = "X-Request-Id"
-	requestIDKey    = "request"
-)
-
 // port is one of the three, and how its callers are answered.
 type port struct {
 	name string
@@ -44,6 +37,7 @@ func (s *Server) handler(p port) http.Handler {
 		id := rand.Text()
 		setSafeHeaders(w.Header())
 		w.Header().Set(requestIDHeader, id)
+		r = r.WithContext(withRequestIDs(r.Context(), requestIDs{ours: id, given: givenRequestID(r.Header)}))
 		a := &answer{ResponseWriter: w}
 
 		by := s.guarded(p, a, r)
@@ -55,7 +49,7 @@ func (s *Server) handler(p port) http.Handler {
 			if by.channel != nil {
 				hops = int(by.channel.TrustedProxyHops)
 			}
-			s.log.DebugContext(r.Context(), "request", requestIDKey, id, "port", p.name, "route", by.route,
+			s.log.DebugContext(r.Context(), "request", "port", p.name, "route", by.route,
 				"method", methodClass(r.Method), "code", a.status(), "took", took.String(), "client", clientIP(r, hops))
 		}
 	})
@@ -74,7 +68,7 @@ func (s *Server) guarded(p port, a *answer, r *http.Request) (by served) {
 		if fault, ok := value.(runtime.Error); ok {
 			what = fault.Error()
 		}
-		s.log.ErrorContext(r.Context(), "handler panicked", requestIDKey, a.Header().Get(requestIDHeader), "port", p.name,
+		s.log.ErrorContext(r.Context(), "handler panicked", "port", p.name,
 			"panic", what, "stack", string(debug.Stack()))
 		if a.code != 0 {
 			panic(http.ErrAbortHandler) // half an answer is out: break it off visibly

@@ -2,6 +2,7 @@ package webhookserver
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 
@@ -18,16 +19,19 @@ func (s *Server) newLogins(c *channel, network config.Network) (*authorize.Login
 		return nil, err
 	}
 	return authorize.New(authorize.Options{
-		Channel:   c.Channel,
-		ID:        c.id,
-		Platform:  platform,
-		Issuer:    c.issuer.watcher,
-		Client:    c.issuer.client,
-		Store:     func() (link.SessionStore, error) { return s.store.Store() },
-		Secrets:   c.loginSecrets(),
-		Now:       s.now,
-		Log:       s.log,
-		Observe:   func(step string, reason authorize.Reason) { s.metrics.observeLogin(c.Name, step, reason) },
+		Channel:  c.Channel,
+		ID:       c.id,
+		Platform: platform,
+		Issuer:   c.issuer.watcher,
+		Client:   c.issuer.client,
+		Store:    func() (link.SessionStore, error) { return s.store.Store() },
+		Secrets:  c.loginSecrets(),
+		Now:      s.now,
+		Log:      s.logOf(c),
+		Observe:  func(step string, reason authorize.Reason) { s.metrics.observeLogin(c.Name, step, reason) },
+		Refused: func(ctx context.Context, session link.Session, step string, reason authorize.Reason) {
+			s.refused(ctx, c, session, step, reason)
+		},
 		RequestID: func(w http.ResponseWriter) string { return w.Header().Get(requestIDHeader) },
 	})
 }

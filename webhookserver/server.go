@@ -36,6 +36,7 @@ type Server struct {
 	settingsHash string
 	now          func() time.Time
 	log          *slog.Logger
+	audit        *slog.Logger
 
 	files           *secretfile.Watcher
 	operatorKeys    *secretfile.File
@@ -58,9 +59,10 @@ func New(c Config) (*Server, error) {
 		version:      c.Version,
 		settingsHash: c.SettingsHash,
 		now:          c.Now,
-		log:          c.Log,
-		files:        secretfile.NewWatcher(secretfile.Options{Log: c.Log}),
+		log:          newLog(c.Log.Handler()),
+		audit:        newAuditLog(c.Log.Handler()),
 	}
+	s.files = secretfile.NewWatcher(secretfile.Options{Log: s.log})
 	s.operatorKeys = s.files.File(c.OperatorKeysPath)
 	s.storeReferences = storeReferences(c.Settings.Store, s.files)
 
@@ -75,13 +77,13 @@ func New(c Config) (*Server, error) {
 		ids = append(ids, ch.id)
 		audiences = append(audiences, ch.UID)
 	}
-	s.store = newStoreKeeper(c.Settings.Store, ids, s.files, c.Now, c.Log)
+	s.store = newStoreKeeper(c.Settings.Store, ids, s.files, c.Now, s.log, s.audited)
 	s.calls = newPlatformCalls(c.Settings.Network, c.Settings.Channels, func(ch *channel, to target, status int, err error) {
 		s.metrics.called(ch.Name, to, status, err)
 	})
 	s.verifier = adminapi.NewVerifier(audiences...)
 	for _, ch := range s.channels {
-		ch.issuer = newIssuerWatch(ch, c.Settings.Network, s.store, s.files, c.Log, func(status int, err error) {
+		ch.issuer = newIssuerWatch(ch, c.Settings.Network, s.store, s.files, s.logOf(ch), func(status int, err error) {
 			s.metrics.called(ch.Name, targetIssuer, status, err)
 		})
 		ch.registrar = s.newRegistrar(ch)

@@ -34,7 +34,7 @@ func (s *Server) newServices(c *channel, network config.Network) (*channelServic
 	all := &channelServices{
 		issuer: services.Issuer{
 			URL: c.PublicURL, Platform: c.Platform, PageID: c.PageID,
-			Keys: services.NewKeyring(c.id, keys, s.now, s.log),
+			Keys: services.NewKeyring(c.id, keys, s.now, s.logOf(c)),
 		},
 		byName: make(map[string]*services.Service, len(c.Services)),
 	}
@@ -96,7 +96,7 @@ func (s *Server) callService(c *channel) http.HandlerFunc {
 		})
 		s.metrics.served(c.Name, service.Name(), outcome, s.now().Sub(began))
 		if err != nil {
-			s.log.WarnContext(ctx, "service not answered", requestIDKey, w.Header().Get(requestIDHeader),
+			s.log.WarnContext(ctx, "service not answered",
 				"channel", c.Name, "service", service.Name(), "outcome", outcome, "error", err)
 		}
 		if errors.Is(err, services.ErrBadQuery) {

@@ -26,6 +26,7 @@ type storeKeeper struct {
 	keys     *secretfile.File // nil without encryption
 	now      func() time.Time
 	log      *slog.Logger
+	audited  func(context.Context, link.AuditRow)
 
 	current atomic.Pointer[link.Store]
 	opened  chan struct{} // closed when the store is open for the first time
@@ -33,8 +34,10 @@ type storeKeeper struct {
 	retired sync.WaitGroup // replaced stores that are not closed yet
 }
 
-func newStoreKeeper(s config.Store, channels []link.ChannelID, files *secretfile.Watcher, now func() time.Time, log *slog.Logger) *storeKeeper {
-	k := &storeKeeper{settings: s, channels: channels, now: now, log: log, opened: make(chan struct{})}
+func newStoreKeeper(s config.Store, channels []link.ChannelID, files *secretfile.Watcher, now func() time.Time, log *slog.Logger,
+	audited func(context.Context, link.AuditRow),
+) *storeKeeper {
+	k := &storeKeeper{settings: s, channels: channels, now: now, log: log, audited: audited, opened: make(chan struct{})}
 	if s.Postgres != nil {
 		k.dsn = files.File(s.Postgres.DSN.Path)
 	}
@@ -143,7 +146,7 @@ func waitFor(ctx context.Context, f *secretfile.File) bool {
 func (k *storeKeeper) open(ctx context.Context, dsn secretfile.Secret) (link.Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeOpenTimeout)
 	defer cancel()
-	options := store.Options{Log: k.log}
+	options := store.Options{Log: k.log, Audited: k.audited}
 	if k.keys != nil {
 		options.EncryptionKeys = func() []secretfile.Secret { return k.keys.Load().Values() }
 	}

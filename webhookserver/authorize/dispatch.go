@@ -164,12 +164,15 @@ func (l *Logins) finish(w http.ResponseWriter, r *http.Request, asked ask, v *vi
 	}
 	level := slog.LevelDebug
 	if d, refused := displays[a.reason]; refused {
+		if l.Refused != nil && v != nil && v.session != nil {
+			l.Refused(r.Context(), *v.session, string(asked), a.reason)
+		}
 		level = slog.LevelInfo
 		if d.code >= http.StatusInternalServerError {
 			level = slog.LevelWarn
 		}
 	}
-	attributes := []any{"request", l.requestID(w), "step", asked, "reason", a.reason}
+	attributes := []any{"step", asked, "reason", a.reason}
 	if v != nil && v.session != nil {
 		attributes = append(attributes, "flow", v.session.Flow)
 	}

@@ -54,6 +54,8 @@ type Options struct {
 	Log     *slog.Logger
 	// Observe counts how steps end; nil counts nothing.
 	Observe func(step string, reason Reason)
+	// Refused is told of every login that was begun and is not let through; nil tells nobody.
+	Refused func(ctx context.Context, session link.Session, step string, reason Reason)
 	// RequestID returns the id that joins an answer and its log lines; nil means none.
 	RequestID func(http.ResponseWriter) string
 }
@@ -79,7 +81,7 @@ func New(o Options) (*Logins, error) {
 	}
 	l := &Logins{
 		Options:  o,
-		log:      o.Log.With("channel", o.ID),
+		log:      o.Log,
 		baseURL:  base,
 		insecure: public.Scheme == "http",
 		jar:      newJar(o.ID),

@@ -24,4 +24,6 @@ type AuditStore interface {
 	// Audit calls fn with every row of the channel's audit trail in the order in which they were written, until fn returns
 	// an error, which it returns. With a userID it is the rows of that chat user alone. No transaction is open meanwhile.
 	Audit(ctx context.Context, channel ChannelID, userID string, fn func(AuditRow) error) error
+	// UserHash is how the trail names a chat user of the channel.
+	UserHash(ctx context.Context, channel ChannelID, userID string, now time.Time) ([]byte, error)
 }

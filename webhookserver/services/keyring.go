@@ -55,7 +55,7 @@ func (k *Keyring) Run(ctx context.Context) {
 	for {
 		pause := RefreshEvery
 		if err := k.Refresh(ctx); err != nil && ctx.Err() == nil {
-			k.log.WarnContext(ctx, "assertion keys not refreshed", "channel", string(k.channel), "error", err)
+			k.log.WarnContext(ctx, "assertion keys not refreshed", "error", err)
 			pause = refreshRetry
 		}
 		select {
@@ -117,7 +117,7 @@ func (k *Keyring) rotate(ctx context.Context, store link.KeyStore, keys []link.K
 		return nil, err
 	}
 	if stored.ID == fresh.ID {
-		k.log.InfoContext(ctx, "assertion key made", "channel", string(k.channel), "kid", fresh.ID, "signsFrom", signsAt(fresh))
+		k.log.InfoContext(ctx, "assertion key made", "kid", fresh.ID, "signsFrom", signsAt(fresh))
 	}
 	return append([]link.Key{stored}, keys...), nil
 }

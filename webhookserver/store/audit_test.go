@@ -2,6 +2,8 @@ package store
 
 import (
 	"bytes"
+	"context"
+	"database/sql"
 	"testing"
 	"time"
 
@@ -118,5 +120,72 @@ func TestAuditHashes(t *testing.T) {
 			t.Errorf("%s and %s have one hash", reason, other)
 		}
 		seen[string(hash)] = reason
+	}
+}
+
+// Whoever follows the trail is told of each row once it is stored, and of none that a rollback has taken back.
+func TestSQLiteAudited(t *testing.T) {
+	var told []link.AuditRow
+	s, err := OpenSQLite(t.Context(), SQLiteOptions{Path: databasePath(t), Options: Options{
+		Audited: func(_ context.Context, row link.AuditRow) { told = append(told, row) },
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if err := linkUser(t.Context(), s, 0); err != nil {
+		t.Fatal(err)
+	}
+	sign, err := s.signer(t.Context(), "LINE/1", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tries := 0
+	err = s.transact(t.Context(), "begin anew", func(ctx context.Context, tx *sql.Tx) error {
+		if err := sign.record(ctx, tx, userLink(0), entry{what: replaced, by: byImport}); err != nil {
+			return err
+		}
+		if tries++; tries < 3 {
+			return errMoved
+		}
+		return nil
+	})
+	if err != nil || tries != 3 {
+		t.Fatalf("%d tries, %v", tries, err)
+	}
+	for _, outcome := range []error{errNoEffect, link.ErrExpired} {
+		_ = s.transact(t.Context(), "come to nothing", func(ctx context.Context, tx *sql.Tx) error {
+			if err := sign.record(ctx, tx, userLink(0), entry{what: tooMany, by: byPlatform}); err != nil {
+				return err
+			}
+			return outcome
+		})
+	}
+
+	var stored []link.AuditRow
+	if err := s.Audit(t.Context(), "LINE/1", "", func(row link.AuditRow) error { stored = append(stored, row); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(stored, told); diff != "" || len(told) != 2 {
+		t.Errorf("told of %d rows (-stored +told):\n%s", len(told), diff)
+	}
+	if len(s.told.rows) != 0 {
+		t.Errorf("%d transactions are remembered after their end", len(s.told.rows))
+	}
+	hash, err := s.UserHash(t.Context(), "LINE/1", "U0", time.Now())
+	if err != nil || !bytes.Equal(hash, told[0].UserHash) {
+		t.Errorf("the user's hash is %x, %v; the trail has %x", hash, err, told[0].UserHash)
+	}
+}
+
+// A reason that a person wrote keeps nobody's name, however often it stands there; short names stand for nobody.
+func TestNameless(t *testing.T) {
+	l := link.Link{UserID: "U206d25c2ea6bd87c17655609a1c37cb8", Identity: link.Identity{Subject: "00u1", Account: "j.dupont@vision.example"}}
+	const why = "U206d25c2ea6bd87c17655609a1c37cb8 is j.dupont@vision.example, 00u1, and again j.dupont@vision.example"
+	if got, want := nameless(why, l), "U206…7cb8 is j.du…mple, 00u1, and again j.du…mple"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := nameless("HR-1234", link.Link{}); got != "HR-1234" {
+		t.Errorf("without names: %q", got)
 	}
 }

@@ -28,7 +28,9 @@ type Options struct {
 	// server's and migrates nothing. A store that no server of this version has
 	// opened is [SchemaTooOld].
 	Beside bool
-	Log    *slog.Logger // nil means none
+	// Audited is told of every row of the audit trail once it is stored; nil means nobody.
+	Audited func(context.Context, link.AuditRow)
+	Log     *slog.Logger // nil means none
 }
 
 // Store is a [link.Store] on a SQL database.
@@ -39,6 +41,7 @@ type Store struct {
 	sealer  sealer
 	open    *openSessions
 	hashing userHashing
+	told    telling
 	seen    lastSeen
 	log     *slog.Logger
 	close   func() error
@@ -67,6 +70,7 @@ func newStore(b backend, write, read *sql.DB, o Options, closer func() error) *S
 	s := &Store{
 		backend: b, write: write, read: read, sealer: sealer{o.EncryptionKeys},
 		open: newOpenSessions(o.MaxOpenSessions), log: o.Log, close: closer,
+		told: telling{tell: o.Audited},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

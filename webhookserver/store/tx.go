@@ -50,6 +50,8 @@ func (s *Store) once(ctx context.Context, op string, fn func(context.Context, *s
 	if err != nil {
 		return s.fail(op, err)
 	}
+	committed := false
+	defer func() { s.told.ended(ctx, tx, committed) }()
 	if err := fn(ctx, tx); err != nil {
 		_ = tx.Rollback() // the error that led here says more; a lost connection rolls back by itself
 		if errors.Is(err, errNoEffect) {
@@ -60,7 +62,9 @@ func (s *Store) once(ctx context.Context, op string, fn func(context.Context, *s
 		}
 		return s.fail(op, timedOut(ctx, err))
 	}
-	return s.fail(op, timedOut(ctx, tx.Commit()))
+	err = tx.Commit()
+	committed = err == nil
+	return s.fail(op, timedOut(ctx, err))
 }
 
 // timedOut is why a transaction is no more that database/sql has rolled back behind our back: its time was over.

@@ -83,7 +83,6 @@ func NewWatcher(o WatcherOptions) *Watcher {
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
-	w.log = w.log.With("channel", o.Channel)
 	return w
 }
 

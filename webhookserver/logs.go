@@ -1,0 +1,65 @@
+package webhookserver
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"regexp"
+)
+
+// requestIDHeader carries the id that joins an answer and its log lines. It is always ours: one that a client chose could
+// make two requests look like one.
+const requestIDHeader = "X-Request-Id"
+
+// requestIDs are the names of one request: ours, and the one that a proxy in front gave it, if any.
+type requestIDs struct{ ours, given string }
+
+type requestIDsKey struct{}
+
+func withRequestIDs(ctx context.Context, ids requestIDs) context.Context {
+	return context.WithValue(ctx, requestIDsKey{}, ids)
+}
+
+// proxyRequestID is what ingress controllers make: a UUID (Envoy), or 32 hexadecimal digits (nginx). Nothing else is taken
+// into the log, since the header is the client's where no proxy sets it: no line can be forged with it, and no user's id
+// looks like one.
+var proxyRequestID = regexp.MustCompile(`^([0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
+
+// givenRequestID is the id under which a proxy knows the request; empty without one that is well-formed.
+func givenRequestID(h http.Header) string {
+	given := h[requestIDHeader]
+	if len(given) != 1 || len(given[0]) > 36 || !proxyRequestID.MatchString(given[0]) {
+		return ""
+	}
+	return given[0]
+}
+
+// newLog returns a logger whose lines say which request they are about.
+func newLog(h slog.Handler) *slog.Logger { return slog.New(requestHandler{h}) }
+
+// requestHandler adds to a line what its context knows of the request, so that no caller has to hand it on.
+type requestHandler struct{ slog.Handler }
+
+// Handle implements [slog.Handler].
+func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
+	if ids, ok := ctx.Value(requestIDsKey{}).(requestIDs); ok {
+		r.AddAttrs(slog.String("request", ids.ours))
+		if ids.given != "" {
+			r.AddAttrs(slog.String("proxyRequest", ids.given))
+		}
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements [slog.Handler].
+func (h requestHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return requestHandler{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements [slog.Handler].
+func (h requestHandler) WithGroup(name string) slog.Handler {
+	return requestHandler{h.Handler.WithGroup(name)}
+}
+
+// logOf is the log of what belongs to a channel.
+func (s *Server) logOf(c *channel) *slog.Logger { return s.log.With("channel", c.Name) }
