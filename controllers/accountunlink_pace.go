@@ -27,7 +27,11 @@ func pauseAfter(r reply, lot float64) time.Duration {
 	case r.err == nil && r.result.More && r.result.Cause == "":
 		return shortestPause // nothing failed: there is more than fits into one attempt
 	}
-	failures := max(r.inARow, int(r.result.Attempts))
+	failures := r.inARow
+	if r.epoch == "" {
+		// The process may be a new one. Those of a request that was armed anew are not told apart from the earlier ones.
+		failures = max(failures, int(r.result.Attempts))
+	}
 	longest := lastPause
 	if doublings := failures - 1; doublings < 6 {
 		longest = min(firstPause<<max(doublings, 0), lastPause)

@@ -31,6 +31,9 @@ func TestPauses(t *testing.T) {
 		{"then it is 6 min", after(adminapi.UnlinkUpstreamFailed, 7, 7, 0), most, 6 * time.Minute},
 		{"and stays there", after(adminapi.UnlinkUpstreamFailed, 1000, 1000, 0), most, 6 * time.Minute},
 		{"after a restart the attempts of the ledger count", after(adminapi.UnlinkUpstreamFailed, 1, 4, 0), most, 80 * time.Second},
+		{"but armed anew it begins anew", reply{inARow: 1, epoch: "again", result: adminapi.UnlinkResult{
+			Cause: adminapi.UnlinkUpstreamFailed, More: true, Attempts: 50,
+		}}, most, 10 * time.Second},
 		{"calls that the server held back count although no attempt was spent", after(adminapi.UnlinkPaused, 3, 0, 0), most, 40 * time.Second},
 		{"Retry-After is a minimum", after(adminapi.UnlinkRateLimited, 1, 1, 120), 0, 120 * time.Second},
 		{"and those that were told the same do not come at once", after(adminapi.UnlinkRateLimited, 1, 1, 120), most, 132 * time.Second},

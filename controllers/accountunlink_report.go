@@ -69,10 +69,15 @@ func (c channelWork) obstacle() (reason, detail string) {
 			fmt.Sprintf("ChannelLink %q has no token for the call to %s: put one into its Secret, it is taken up by itself", c.name, c.platform())
 	case cause == adminapi.UnlinkStoreUnavailable, cause == "" && !c.answered():
 		return v1alpha1.ReasonWaitingForServer, c.notServed()
+	case cause == "":
+		return v1alpha1.ReasonBackingOff, unfinished
 	default:
 		return v1alpha1.ReasonBackingOff, scheduled
 	}
 }
+
+// unfinished is the message of BackingOff when nothing has failed.
+const unfinished = "There are more users than one attempt has time for; the next is due at status.nextAttemptTime"
 
 // scheduled is the message of BackingOff. What failed stands with the users; here it would change from attempt to attempt.
 const scheduled = "The last attempt failed; the next is due at status.nextAttemptTime"

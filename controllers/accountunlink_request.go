@@ -3,6 +3,8 @@ package controllers
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"channellink.dev/operator/api/v1alpha1"
 	"channellink.dev/operator/webhookserver/adminapi"
 )
@@ -36,8 +38,15 @@ func requestOf(unlink *v1alpha1.AccountUnlink, link *v1alpha1.ChannelLink) admin
 // fence is the time before which links must have been made to be revoked: links made after the request was written down
 // are never meant by it, whatever it says.
 func fence(unlink *v1alpha1.AccountUnlink) time.Time {
-	if before := unlink.Spec.LinkedBefore; before != nil && before.Before(&unlink.CreationTimestamp) {
+	created := throughSecond(unlink.CreationTimestamp)
+	if before := unlink.Spec.LinkedBefore; before != nil && before.Time.Before(created) {
 		return before.Time
 	}
-	return unlink.CreationTimestamp.Time
+	return created
+}
+
+// throughSecond is the end of the second that the API server tells of a moment: what was linked in it, just before the
+// request, must not survive. A fence that lies ahead by then is the server's now.
+func throughSecond(moment metav1.Time) time.Time {
+	return moment.Add(time.Second - time.Microsecond)
 }

@@ -93,9 +93,10 @@ func TestWhatTheServerIsAskedFor(t *testing.T) {
 			u.Spec.LinkedBefore, u.Spec.IfUnknown = &later, v1alpha1.IfUnknownCall
 		})
 		d.expect(unlink, v1alpha1.ReasonUnlinked)
-		// Without BotBonnie nobody can be called who is not known. The fence is the object's creation (C72).
+		// Without BotBonnie nobody can be called who is not known. The fence is the object's creation, of which
+		// only the second is known (C72).
 		want := adminapi.Unlink{
-			Account: "j.dupont@vision.example", Issuer: "https://sso.vision.example", LinkedBefore: unlink.CreationTimestamp.Time,
+			Account: "j.dupont@vision.example", Issuer: "https://sso.vision.example", LinkedBefore: unlink.CreationTimestamp.Add(time.Second - time.Microsecond),
 			Requester: "AccountUnlink " + d.namespace + "/identity",
 		}
 		if diff := cmp.Diff(want, d.servers.entryOf(link, unlink).last); diff != "" {

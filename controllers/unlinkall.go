@@ -122,7 +122,7 @@ func (r *ChannelLinkReconciler) askForAll(link *v1alpha1.ChannelLink) {
 			All:          true,
 			Requester:    "ChannelLink " + link.Namespace + "/" + link.Name,
 			Reason:       "deletionPolicy UnlinkAll",
-			LinkedBefore: link.DeletionTimestamp.Time,
+			LinkedBefore: throughSecond(*link.DeletionTimestamp),
 		},
 		pause: func(r reply) time.Duration {
 			return max(unlinkAllPause, min(time.Duration(r.result.RetryAfterSeconds)*time.Second, longestRetryAfter))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/gomega"
@@ -147,7 +148,7 @@ func TestUnlinkAll(t *testing.T) {
 	asked := o.servers.entryOf(link, link)
 	want := adminapi.Unlink{
 		All: true, Requester: "ChannelLink " + link.Namespace + "/" + link.Name, Reason: "deletionPolicy UnlinkAll",
-		LinkedBefore: link.DeletionTimestamp.Time,
+		LinkedBefore: link.DeletionTimestamp.Add(time.Second - time.Microsecond),
 	}
 	if diff := cmp.Diff(want, asked.last); diff != "" {
 		t.Errorf("asked for (-want +got):\n%s", diff)
