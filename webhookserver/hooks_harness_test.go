@@ -2,6 +2,7 @@ package webhookserver_test
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
@@ -76,7 +77,7 @@ func (l *links) pending(t *testing.T, userID, code string, consentAt time.Time, 
 		t.Fatal(err)
 	}
 	err = l.Consent(t.Context(), s.Flow, link.Link{
-		ID: "link-" + code, Channel: l.channel, UserID: userID, Identity: s.Identity, State: link.Pending,
+		ID: rand.Text(), Channel: l.channel, UserID: userID, Identity: s.Identity, State: link.Pending,
 		CodeHash: link.HashCode(code), LoginAt: consentAt, ConsentAt: consentAt, ExpiresAt: consentAt.Add(life),
 	}, 0, false)
 	if err != nil {

@@ -1,6 +1,7 @@
 package webhookserver_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -32,8 +33,8 @@ type backendCall struct {
 }
 
 // newBackend starts a backend that answers a message; set changes that.
-func newBackend(t *testing.T) *backend {
-	b := &backend{answer: says(`{"type":"text","text":"還剩 14 天"}`)}
+func newBackend(t testing.TB) *backend {
+	b := &backend{answer: answering(`{"type":"text","text":"還剩 14 天"}`)}
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -49,7 +50,7 @@ func newBackend(t *testing.T) *backend {
 	return b
 }
 
-func says(body string) http.HandlerFunc {
+func answering(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }
 }
 
@@ -88,10 +89,10 @@ func (w *world) ask(t *testing.T, service, body string) answer {
 }
 
 // linkedSince stores an active link of a user that was made at the given time.
-func (l *links) linkedSince(t *testing.T, userID string, linkedAt time.Time) {
+func (l *links) linkedSince(t testing.TB, userID string, linkedAt time.Time) {
 	t.Helper()
 	stored, err := l.Import(t.Context(), []link.Link{{
-		ID: "link-" + userID, Channel: l.channel, UserID: userID, State: link.Active, Confirmed: true,
+		ID: rand.Text(), Channel: l.channel, UserID: userID, State: link.Active, Confirmed: true,
 		Identity: link.Identity{Issuer: "https://sso.vision.example", Subject: "00u1a2b3c4", Account: "j.dupont@vision.example"},
 		CodeHash: link.HashCode("code-" + userID), LoginAt: linkedAt, ConsentAt: linkedAt, LinkedAt: linkedAt,
 	}}, time.Now())

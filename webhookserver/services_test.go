@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ import (
 )
 
 // servedWorld is a world with one service, and its store.
-func servedWorld(t *testing.T, change func(*config.Service), options ...option) (*world, *backend, *links) {
+func servedWorld(t testing.TB, change func(*config.Service), options ...option) (*world, *backend, *links) {
 	t.Helper()
 	var dir string
 	b := newBackend(t)
@@ -106,7 +107,7 @@ func TestServiceTemplate(t *testing.T) {
 		{"no days", `{}`, "稍後"},
 		{"not JSON", canary, "稍後"},
 	} {
-		b.set(says(c.answer))
+		b.set(answering(c.answer))
 		if m := message(t, w.ask(t, "leave-balance", moduleCall(lineUser, ""))); m.Text != c.want {
 			t.Errorf("%s: %q, want %q", c.reason, m.Text, c.want)
 		}
@@ -226,9 +227,9 @@ func TestServiceBackendFails(t *testing.T) {
 		{"a refusal", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, canary, http.StatusForbidden) }, "BadStatus"},
 		{"nothing", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, "BadStatus"},
 		{"an empty answer", func(http.ResponseWriter, *http.Request) {}, "BadMessage"},
-		{"not JSON", says(canary), "BadMessage"},
-		{"another form", says(`{"` + canary + `":"` + canary + `"}`), "BadMessage"},
-		{"a link in the clear", says(`{"type":"image","imageUrl":"http://` + canary + `.example/"}`), "BadMessage"},
+		{"not JSON", answering(canary), "BadMessage"},
+		{"another form", answering(`{"` + canary + `":"` + canary + `"}`), "BadMessage"},
+		{"a link in the clear", answering(`{"type":"image","imageUrl":"http://` + canary + `.example/"}`), "BadMessage"},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/"+canary, http.StatusFound) }, "Redirected"},
 		{"no HTTP", func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
@@ -305,11 +306,20 @@ func TestServiceWithoutStore(t *testing.T) {
 // C49: a service cannot be used to reach what no server may call.
 func TestServiceSSRF(t *testing.T) {
 	b := newBackend(t)
-	for _, target := range []string{b.at("/"), b.URL, "http://169.254.169.254/", "https://kubernetes.default.svc/"} {
-		w, _, kept := servedWorld(t, func(s *config.Service) { s.URL = target }, func(_ *world, s *config.Settings) { s.Network.AllowLocal = false })
+	for _, c := range []struct {
+		reason, url string
+		network     config.Network
+	}{
+		{"this host, by name", b.at("/"), config.Network{}},
+		{"this host, by address", b.URL, config.Network{}},
+		{"metadata", "http://169.254.169.254/", config.Network{}},
+		{"the Kubernetes API, by name", "https://kubernetes.default.svc/", config.Network{}},
+		{"the Kubernetes API, by address", b.at("/"), config.Network{AllowLocal: true, Deny: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")}}},
+	} {
+		w, _, kept := servedWorld(t, func(s *config.Service) { s.URL = c.url }, func(_ *world, s *config.Settings) { s.Network = c.network })
 		kept.linkedSince(t, lineUser, time.Now().Add(-time.Hour))
 		if m := message(t, w.ask(t, "leave-balance", moduleCall(lineUser, `,"user":{"locale":"en"}`))); !strings.Contains(m.Text, "try again later") {
-			t.Errorf("%s: %+v", target, m)
+			t.Errorf("%s: %+v", c.reason, m)
 		}
 	}
 	if n := len(b.seen()); n != 0 {
