@@ -62,7 +62,7 @@ func kidOf(t *testing.T, k *Keyring) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestKeyringRun(t *testing.T) {
 			{"good for a while", RefreshEvery - 1, 2},
 			{"and again", 1, 3},
 		} {
-			time.Sleep(step.pass) // of the bubble's clock
+			time.Sleep(step.pass) //nolint:forbidigo // of the bubble's clock, which waits for nobody
 			synctest.Wait()
 			if n := kept.reads.Load(); n != step.reads {
 				t.Errorf("%s: read %d times, want %d", step.reason, n, step.reads)

@@ -46,6 +46,7 @@ func (s *Store) Audit(ctx context.Context, channel link.ChannelID, userID string
 func (s *Store) auditPage(ctx context.Context, condition string, args []any) (page []auditRow, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	//nolint:gosec // the condition is of this file
 	rows, err := s.read.QueryContext(ctx, `
 		SELECT id, channel, at, what, link_id, user_hash, subject_hash, account_hash, by_whom, why
 		FROM audit WHERE `+condition+` ORDER BY id LIMIT $3`, args...)

@@ -66,6 +66,7 @@ type closing struct {
 // by then, or finds no session. A confirmation that is under way is noticed by its row, and all of it begins anew.
 func (c closing) closeTarget(ctx context.Context, tx *sql.Tx, t target, r link.Revocation) error {
 	args := append([]any{c.channel, micros(c.fence)}, t.values...)
+	//nolint:gosec // the condition is of this package
 	if _, err := tx.ExecContext(ctx, `
 		DELETE FROM sessions WHERE channel = $1 AND step <> 'done' AND started_at <= $2 AND `+t.where, args...); err != nil {
 		return err

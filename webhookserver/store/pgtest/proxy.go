@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/url"
@@ -33,7 +34,7 @@ type Proxy struct {
 // NewProxy starts a proxy of the server. It ends with the test.
 func (s *Server) NewProxy(tb testing.TB) *Proxy {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -110,7 +111,7 @@ func (p *Proxy) serve(client *net.TCPConn) {
 		return
 	}
 	defer p.leave(client)
-	server, err := net.Dial("unix", p.socket)
+	server, err := new(net.Dialer).DialContext(context.Background(), "unix", p.socket)
 	if err != nil {
 		return
 	}
