@@ -4,7 +4,6 @@ package bench
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -52,8 +51,8 @@ func statOf(t *testing.T, content []byte) stat {
 // usage is processor time used since some moment.
 type usage struct {
 	at time.Time
-	// server is that of kube-apiserver and etcd; own, of them, the program that is measured and this process; all, of
-	// everything on the machine.
+	// server is that of kube-apiserver and etcd; own, of this process and all that it has started, the program that is
+	// measured among them; all, of everything on the machine.
 	server, own, all time.Duration
 }
 
@@ -65,17 +64,26 @@ func look(t *testing.T) usage {
 	if err != nil {
 		t.Fatal(err)
 	}
+	running := map[int]stat{}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			continue // it has ended
 		}
-		s := statOf(t, content)
-		if s.parent != os.Getpid() && file != fmt.Sprintf("/proc/%d/stat", os.Getpid()) {
-			continue
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			t.Fatalf("parse %s: %v", file, err)
 		}
-		u.own += s.cpu
-		if s.name == "kube-apiserver" || s.name == "etcd" {
+		running[pid] = statOf(t, content)
+	}
+	for pid, s := range running {
+		for ancestor := pid; ancestor > 1; ancestor = running[ancestor].parent {
+			if ancestor == os.Getpid() {
+				u.own += s.cpu
+				break
+			}
+		}
+		if s.parent == os.Getpid() && (s.name == "kube-apiserver" || s.name == "etcd") {
 			u.server += s.cpu
 		}
 	}

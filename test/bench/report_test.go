@@ -44,6 +44,15 @@ func (b *table) gate(name string, ok bool, want string) string {
 	return want + "  FAIL"
 }
 
+// quietly is gate for times, busy being the share of the machine that others had. Neighbours stretch times and, on shared
+// cores, processor time too: what is missed beside them says nothing.
+func (b *table) quietly(busy float64, name string, ok bool, want string) string {
+	if !ok && busy > maxOthers {
+		return want + "  not judged: the machine was busy"
+	}
+	return b.gate(name, ok, want)
+}
+
 func report(t *testing.T, floors, ours []run) {
 	n := time.Duration(*count)
 	table := newTable(t, fmt.Sprintf("%d ChannelLinks made by %d clients, %d children each; median (least to most) of %d rounds",
@@ -54,12 +63,8 @@ func report(t *testing.T, floors, ours []run) {
 		table.row(name, a, b, fmt.Sprintf("%.2f", float64(b.median)/float64(a.median)), gate(a.median, b.median))
 	}
 	none := func(time.Duration, time.Duration) string { return "" }
-	// Neighbours stretch times and, on shared cores, processor time too. What is missed beside them says nothing.
 	quiet := func(name string, ok bool, want string) string {
-		if !ok && max(most(floors), most(ours)) > maxOthers {
-			return want + "  not judged: the machine was busy"
-		}
-		return table.gate(name, ok, want)
+		return table.quietly(max(most(floors), most(ours)), name, ok, want)
 	}
 
 	line("time until all is written", func(r run) time.Duration { return r.took }, func(a, b time.Duration) string {

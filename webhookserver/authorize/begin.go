@@ -89,39 +89,47 @@ func (l *Logins) open(ctx context.Context, v *visit, s link.Session, prompt stri
 	}, nil
 }
 
-// authorizationURL is the request to the issuer (OpenID Connect Core section 3.1.2.1). The issuer's own query stays.
-func (l *Logins) authorizationURL(m issuer.Metadata, r *http.Request, s link.Session, state, nonce, prompt string) string {
+// sameForAll is the part of the request to the issuer that every login of the channel has, encoded. What each has for itself
+// is left out, whatever the owner's extra parameters say.
+func (l *Logins) sameForAll() string {
 	o := l.Channel.OIDC
-	challenge := sha256.Sum256([]byte(s.Verifier))
 	query := url.Values{}
 	for name, value := range o.ExtraAuthParams {
 		query.Set(name, value)
 	}
-	for name, value := range map[string]string{
-		"response_type":         "code",
-		"client_id":             o.ClientID,
-		"redirect_uri":          l.callbackURL(),
-		"scope":                 strings.Join(o.Scopes, " "),
-		"state":                 state,
-		"nonce":                 nonce,
-		"code_challenge":        base64.RawURLEncoding.EncodeToString(challenge[:]),
-		"code_challenge_method": "S256",
-		"prompt":                prompt,
-		"acr_values":            strings.Join(o.ACRValues, " "),
-		"ui_locales":            strings.Join(l.uiLocales(r), " "),
-	} {
-		if value != "" {
-			query.Set(name, value)
-		}
+	for _, name := range []string{"state", "nonce", "code_challenge", "prompt", "ui_locales"} {
+		query.Del(name)
+	}
+	query.Set("response_type", "code")
+	query.Set("client_id", o.ClientID)
+	query.Set("redirect_uri", l.callbackURL())
+	query.Set("scope", strings.Join(o.Scopes, " "))
+	query.Set("code_challenge_method", "S256")
+	if len(o.ACRValues) > 0 {
+		query.Set("acr_values", strings.Join(o.ACRValues, " "))
 	}
 	if o.MaxAge != nil {
 		query.Set("max_age", strconv.Itoa(int(o.MaxAge.Std()/time.Second)))
 	}
+	return query.Encode()
+}
+
+// authorizationURL is the request to the issuer (OpenID Connect Core section 3.1.2.1). The issuer's own query stays.
+func (l *Logins) authorizationURL(m issuer.Metadata, r *http.Request, s link.Session, state, nonce, prompt string) string {
 	u, err := url.Parse(m.AuthorizationEndpoint)
 	if err != nil {
 		panic(err) // the watcher has judged it
 	}
-	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+query.Encode(), "&")
+	challenge := sha256.Sum256([]byte(s.Verifier))
+	query := l.request + "&state=" + state + "&nonce=" + nonce +
+		"&code_challenge=" + base64.RawURLEncoding.EncodeToString(challenge[:]) // all three are of unreserved characters
+	if prompt != "" {
+		query += "&prompt=" + url.QueryEscape(prompt)
+	}
+	if locales := l.uiLocales(r); len(locales) > 0 {
+		query += "&ui_locales=" + url.QueryEscape(strings.Join(locales, " "))
+	}
+	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+query, "&")
 	return u.String()
 }
 

@@ -66,6 +66,7 @@ type Logins struct {
 	log      *slog.Logger
 	baseURL  string // publicURL without a final slash
 	insecure bool   // publicURL is plain http on localhost
+	request  string // to the issuer, the part that is the same for all logins
 	jar      jar
 	required cel.Program // nil without requiredClaims
 	origin   *http.CrossOriginProtection
@@ -88,6 +89,7 @@ func New(o Options) (*Logins, error) {
 		origin:   http.NewCrossOriginProtection(),
 		presses:  newPresses(),
 	}
+	l.request = l.sameForAll()
 	// A proxy may change the Host that the protection compares with; the browser's word for our own origin is this one.
 	if err := l.origin.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
 		return nil, fmt.Errorf("logins of channel %s: %w", o.ID, err)

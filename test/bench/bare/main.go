@@ -1,6 +1,7 @@
 // Command bare is the least that a server of logins can do: it answers GET …/authorize and POST …/consent/{flow} with the
-// statements that webhookserver/store sends for them, on the same tables with the same indexes, and with nothing else: no
-// check, no page, no token, no log. test/bench measures the real server beside it. The database must have the schema.
+// statements that webhookserver/store sends for them, on the same tables with the same indexes, and with the PKCE challenge
+// and the cookie without which there is no login. Nothing else: no check, no page, no form token, no log, no metric.
+// test/bench measures the real server beside it. The database must have the schema.
 package main
 
 import (
@@ -8,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/base64"
 	"flag"
 	"fmt"
 	"net/http"
@@ -94,16 +96,22 @@ const insertSession = `INSERT INTO sessions (channel, flow, step, state_hash, co
 var secrets = make([]byte, 260)
 
 func (b *bare) authorize(w http.ResponseWriter, r *http.Request) {
-	flow := rand.Text()
-	hash := sha256.Sum256([]byte(flow))
+	flow, state, nonce, verifier, cookie := rand.Text(), rand.Text(), rand.Text(), rand.Text(), rand.Text()
+	stateHash, nonceHash := sha256.Sum256([]byte(state)), sha256.Sum256([]byte(nonce))
+	cookieHash, challenge := sha256.Sum256([]byte(cookie)), sha256.Sum256([]byte(verifier))
 	now := time.Now()
 	if _, err := b.write.ExecContext(r.Context(), insertSession,
-		b.channel, flow, "started", hash[:], hash[:], hash[:], hash[:], fmt.Sprintf("%x", hash), "", false, "en", "", "", "",
-		secrets, "", now.UnixMicro(), now.Add(10*time.Minute).UnixMicro()); err != nil {
+		b.channel, flow, "started", stateHash[:], cookieHash[:], nonceHash[:], stateHash[:], fmt.Sprintf("%x", stateHash),
+		"", false, "en", "", "", "", secrets, "", now.UnixMicro(), now.Add(10*time.Minute).UnixMicro()); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Location", "https://sso.bench.example/")
+	http.SetCookie(w, &http.Cookie{
+		Name: "__Host-cl-" + flow, Value: cookie, Path: "/", MaxAge: 600,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+	w.Header().Set("Location", "https://sso.bench.example/?response_type=code&state="+state+"&nonce="+nonce+
+		"&code_challenge_method=S256&code_challenge="+base64.RawURLEncoding.EncodeToString(challenge[:]))
 	w.WriteHeader(http.StatusFound)
 }
 
