@@ -3,17 +3,12 @@
 package controllers_test
 
 import (
-	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"channellink.dev/operator/api/v1alpha1"
 	"channellink.dev/operator/internal/names"
@@ -229,72 +224,6 @@ func TestAServerThatDoesNotAnswer(t *testing.T) {
 		unlink := ask(t, "nonsense", d.namespace, link.Name)
 		d.expect(unlink, v1alpha1.ReasonWaitingForServer)
 	})
-}
-
-// deaf fails the first status writes, as an API server that is gone for a moment.
-type deaf struct {
-	client.Client
-	failures int
-}
-
-var errDeaf = errors.New("the API server does not answer")
-
-// Status implements client.Client.
-func (d *deaf) Status() client.SubResourceWriter { return &deafStatus{d.Client.Status(), d} }
-
-type deafStatus struct {
-	client.SubResourceWriter
-	*deaf
-}
-
-// Apply implements client.SubResourceWriter.
-func (d *deafStatus) Apply(ctx context.Context, config runtime.ApplyConfiguration, options ...client.SubResourceApplyOption) error {
-	if d.failures > 0 {
-		d.failures--
-		return errDeaf
-	}
-	return d.SubResourceWriter.Apply(ctx, config, options...)
-}
-
-// The operator ends between the server's answer and the status write: the next process asks again, the server answers from
-// its ledger, and the end is the same as without the crash, with one call of the platform. C71
-func TestACrashBeforeTheStatusWrite(t *testing.T) {
-	for name, script := range map[string]struct {
-		platform func(adminapi.Unlink, int) (adminapi.UnlinkResult, error)
-		reason   string
-		calls    int
-	}{
-		"over":     {always(adminapi.UnlinkDone, ""), v1alpha1.ReasonUnlinked, 1},
-		"failed":   {always(adminapi.UnlinkFailed, adminapi.UnlinkRejected), v1alpha1.ReasonRejected, 1},
-		"not-over": {failing(5, adminapi.UnlinkUpstreamFailed, 0), v1alpha1.ReasonBackingOff, 2},
-		"not-reached": {func(adminapi.Unlink, int) (adminapi.UnlinkResult, error) {
-			return adminapi.UnlinkResult{}, adminapi.ErrUnreachable
-		}, v1alpha1.ReasonWaitingForServer, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			d := newDesk(t)
-			link := d.channel("line")
-			d.servers.platform(link, script.platform)
-			unlink := ask(t, "leaver", d.namespace, link.Name)
-			unreliable := &deaf{Client: env.Client, failures: 1}
-			d.client = unreliable
-			d.restart()
-			for unreliable.failures > 0 {
-				if _, err := d.pass(unlink); err != nil && !errors.Is(err, errDeaf) {
-					t.Fatal(err)
-				}
-			}
-			d.restart()
-			d.expect(unlink, script.reason)
-			got := d.servers.entryOf(link, unlink)
-			if diff := cmp.Diff(script.calls, got.calls); diff != "" {
-				t.Errorf("calls of the platform (-want +got):\n%s", diff)
-			}
-			if int(unlink.Status.Attempts) != script.calls {
-				t.Errorf("%d attempts told, %d calls made", unlink.Status.Attempts, script.calls)
-			}
-		})
-	}
 }
 
 // An operator that starts anew asks nobody about what is over, writes nothing, and makes the next attempt of the others when

@@ -30,6 +30,7 @@ type desk struct {
 	servers   *servers
 	events    *events.FakeRecorder
 	client    client.Client
+	unlinker  controllers.Unlinker
 
 	reconciler *controllers.AccountUnlinkReconciler
 	stop       func()
@@ -37,8 +38,9 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
+	servers := newServers()
 	d := &desk{
-		t: t, namespace: env.Namespace(t), servers: newServers(), client: env.Client,
+		t: t, namespace: env.Namespace(t), servers: servers, client: env.Client, unlinker: servers,
 		clock: testingclock.NewFakeClock(time.Now().Truncate(time.Second)), events: events.NewFakeRecorder(1000), stop: func() {},
 	}
 	d.restart()
@@ -50,7 +52,7 @@ func newDesk(t *testing.T) *desk {
 func (d *desk) restart() {
 	d.stop()
 	noKey := func(context.Context, types.NamespacedName) (*adminapi.Signer, error) { return nil, nil }
-	courier := controllers.NewCourier(d.servers, noKey, func() bool { return true })
+	courier := controllers.NewCourier(d.unlinker, noKey, func() bool { return true })
 	courier.Clock = d.clock
 	d.reconciler = &controllers.AccountUnlinkReconciler{
 		Client: d.client, Courier: courier, Clock: d.clock, Wake: func(types.NamespacedName) {},
