@@ -37,11 +37,13 @@ func (s *Server) handler(p port) http.Handler {
 		id := rand.Text()
 		setSafeHeaders(w.Header())
 		w.Header().Set(requestIDHeader, id)
-		r = r.WithContext(withRequestIDs(r.Context(), requestIDs{ours: id, given: givenRequestID(r.Header)}))
+		ctx, span := s.startSpan(withRequestIDs(r.Context(), requestIDs{ours: id, given: givenRequestID(r.Header)}), p)
+		r = r.WithContext(ctx)
 		a := &answer{ResponseWriter: w}
 
 		by := s.guarded(p, a, r)
 
+		endSpan(span, p, r.Method, id, by, a.status())
 		took := s.now().Sub(began)
 		s.metrics.observe(p.name, by.route, r.Method, a.status(), took)
 		if s.log.Enabled(r.Context(), slog.LevelDebug) {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 
 	"channellink.dev/operator/webhookserver"
@@ -52,6 +53,7 @@ type world struct {
 	keys   []byte
 	logs   *logBuffer
 	level  slog.Level
+	traces trace.TracerProvider
 	public net.Listener
 	stop   context.CancelFunc
 	ended  chan error
@@ -120,6 +122,7 @@ func (w *world) start(t testing.TB, settings config.Settings) {
 		Version:          "0.1.0",
 		Now:              time.Now,
 		Log:              slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: w.level})),
+		Traces:           w.traces,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // requestIDHeader carries the id that joins an answer and its log lines. It is always ours: one that a client chose could
@@ -47,6 +49,9 @@ func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
 		if ids.given != "" {
 			r.AddAttrs(slog.String("proxyRequest", ids.given))
 		}
+	}
+	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
+		r.AddAttrs(slog.String("trace", span.TraceID().String()))
 	}
 	return h.Handler.Handle(ctx, r)
 }

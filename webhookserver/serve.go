@@ -29,7 +29,7 @@ func (s *Server) Serve(ctx context.Context, l Listeners, readyDrain time.Duratio
 
 	outer := s.httpServer(port{"public", s.servePublic, writeProblemPage}, maxPublicConns)
 	admin := s.httpServer(port{"admin", muxed(mount(s.adminRoutes(), writeJSONProblem)), writeJSONProblem}, maxInnerConns)
-	ops := s.httpServer(port{"ops", muxed(mount(s.opsRoutes(), writeJSONProblem)), writeJSONProblem}, maxInnerConns)
+	ops := s.httpServer(port{opsPort, muxed(mount(s.opsRoutes(), writeJSONProblem)), writeJSONProblem}, maxInnerConns)
 
 	failed := make(chan error, 3)
 	for server, listener := range map[*http.Server]net.Listener{outer: l.Public, admin: l.Admin, ops: l.Ops} {

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"channellink.dev/operator/webhookserver/adminapi"
 	"channellink.dev/operator/webhookserver/config"
 	"channellink.dev/operator/webhookserver/link"
@@ -28,6 +30,8 @@ type Config struct {
 	Version string
 	Now     func() time.Time
 	Log     *slog.Logger
+	// Traces makes the spans of requests; nil makes none.
+	Traces trace.TracerProvider
 }
 
 // Server serves a set of channels. Everything that belongs to one of them is in its channel; what is here is shared by all.
@@ -37,6 +41,7 @@ type Server struct {
 	now          func() time.Time
 	log          *slog.Logger
 	audit        *slog.Logger
+	tracer       trace.Tracer // nil without tracing
 
 	files           *secretfile.Watcher
 	operatorKeys    *secretfile.File
@@ -63,6 +68,9 @@ func New(c Config) (*Server, error) {
 		audit:        newAuditLog(c.Log.Handler()),
 	}
 	s.files = secretfile.NewWatcher(secretfile.Options{Log: s.log})
+	if c.Traces != nil {
+		s.tracer = c.Traces.Tracer(tracerName)
+	}
 	s.operatorKeys = s.files.File(c.OperatorKeysPath)
 	s.storeReferences = storeReferences(c.Settings.Store, s.files)
 

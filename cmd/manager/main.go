@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -38,6 +39,7 @@ type flags struct {
 	sharedHosts     bool
 	allowLocal      bool
 	denyPrivate     bool
+	otlpEndpoint    string
 	leaderElect     bool
 	metricsAddress  string
 	healthAddress   string
@@ -56,6 +58,7 @@ func parse(args []string) (flags, error) {
 	set.BoolVar(&f.sharedHosts, "shared-hosts", false, "let ChannelLinks of several namespaces share one host")
 	set.BoolVar(&f.allowLocal, desired.FlagAllowLocalAddresses, false, "let servers call loopback and link-local addresses, and accept plain http for localhost and *.localhost (for demos and tests)")
 	set.BoolVar(&f.denyPrivate, "deny-private-addresses", false, "refuse servers calls to private address ranges")
+	set.StringVar(&f.otlpEndpoint, "otlp-endpoint", os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT"), "base URL of the OpenTelemetry collector that servers send spans to, by OTLP over HTTP; default: $OTEL_EXPORTER_OTLP_ENDPOINT; empty: no tracing")
 	set.BoolVar(&f.leaderElect, "leader-elect", true, "elect a leader among the replicas")
 	set.StringVar(&f.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics; 0 turns it off")
 	set.StringVar(&f.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
@@ -66,6 +69,10 @@ func parse(args []string) (flags, error) {
 	}
 	if f.namespace == "" && !f.printVersion {
 		return f, errors.New("no namespace: set --namespace or $POD_NAMESPACE to the operator's own")
+	}
+	if u, err := url.Parse(f.otlpEndpoint); f.otlpEndpoint != "" && (err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https") {
+		// Servers would not start with it. It is not quoted: it may hold a password.
+		return f, errors.New("--otlp-endpoint: want a URL such as http://collector.observability:4318, without a password")
 	}
 	return f, nil
 }
@@ -138,6 +145,7 @@ func run(f flags) error {
 			ServerImage: f.serverImage, Namespace: f.namespace, PodLabels: podLabels,
 			Network:            config.Network{AllowLocal: f.allowLocal, DenyPrivate: f.denyPrivate},
 			AllowEndpointHosts: list(f.endpointHosts),
+			OTLPEndpoint:       f.otlpEndpoint,
 		},
 		SharedHosts: f.sharedHosts,
 		MayAsk:      mayAsk,

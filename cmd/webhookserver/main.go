@@ -95,6 +95,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if err != nil {
 		return err
 	}
+	traces, stopTraces, err := traces(os.Getenv, log)
+	if err != nil {
+		return err
+	}
+	defer stopTraces()
 	server, err := webhookserver.New(webhookserver.Config{
 		Settings:         settings,
 		SettingsHash:     hash,
@@ -102,6 +107,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 		Version:          version,
 		Now:              time.Now,
 		Log:              log,
+		Traces:           traces,
 	})
 	if err != nil {
 		return err

@@ -107,7 +107,7 @@ var rows = []struct {
 	{
 		reason:  "every call that leaves the server passes here, whoever makes it",
 		file:    "webhookserver/outbound/probe.go",
-		allowed: []string{"net/http", "golang.org/x/time/rate", "github.com/sony/gobreaker/v2"},
+		allowed: []string{"net/http", "golang.org/x/time/rate", "github.com/sony/gobreaker/v2", "go.opentelemetry.io/otel/trace"},
 		refused: []string{"./webhookserver/link", "golang.org/x/oauth2"},
 	},
 	{
@@ -169,6 +169,12 @@ var rows = []struct {
 		file:    "webhookserver/unlink/probe.go",
 		allowed: []string{"./webhookserver/link"},
 		refused: []string{"./webhookserver/botbonnie", "./webhookserver/store"},
+	},
+	{
+		reason:  "spans leave by HTTP and bring no gRPC along",
+		file:    "webhookserver/tracing/probe.go",
+		allowed: []string{"net/http", "go.opentelemetry.io/otel/sdk/trace", "google.golang.org/protobuf/proto", "go.opentelemetry.io/proto/otlp/trace/v1"},
+		refused: []string{"./webhookserver/link", "google.golang.org/grpc", "google.golang.org/protobuf/types/known/anypb"},
 	},
 	{
 		reason:  "the server wires its own parts and knows no Kubernetes",

@@ -17,6 +17,9 @@ import (
 // that it is leaving.
 const drainSeconds = 5
 
+// otlpEndpoint is the variable of the OpenTelemetry specification that turns tracing on in a server.
+const otlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
 // container is the server's process. It is told the hash of its settings, because a kubelet may mount them as they were
 // before.
 func container(in Input, settingsHash string) (*coreac.ContainerApplyConfiguration, error) {
@@ -50,6 +53,9 @@ func container(in Input, settingsHash string) (*coreac.ContainerApplyConfigurati
 			WithCapabilities(coreac.Capabilities().WithDrop("ALL")))
 	if limit, ok := required.Limits[corev1.ResourceMemory]; ok {
 		c.WithEnv(coreac.EnvVar().WithName("GOMEMLIMIT").WithValue(softLimit(limit)))
+	}
+	if endpoint := in.Operator.OTLPEndpoint; endpoint != "" {
+		c.WithEnv(coreac.EnvVar().WithName(otlpEndpoint).WithValue(endpoint))
 	}
 	if postgres(link) {
 		// With SQLite nobody takes over while this pod leaves; to stay would only make the gap longer.

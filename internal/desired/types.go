@@ -63,6 +63,8 @@ type Operator struct {
 	Network config.Network
 	// AllowEndpointHosts are the hosts, each with or without a port, that may stand in for a chat platform's own.
 	AllowEndpointHosts []string
+	// OTLPEndpoint is the base URL of the collector that servers send spans to; empty turns tracing off.
+	OTLPEndpoint string
 }
 
 // Objects are the objects that should exist. A nil one must not, but for the Volume: a nil Volume is left alone, because

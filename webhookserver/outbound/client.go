@@ -46,6 +46,9 @@ type Options struct {
 	// Called is told of every call when it has ended, with the status of the answer or
 	// with an [Error]; nil means nobody.
 	Called func(status int, err error)
+	// Propagate tells the upstream of the trace that a call is part of, in the header
+	// traceparent (W3C Trace Context). It is for upstreams of our own house.
+	Propagate bool
 }
 
 // Client makes guarded calls. It is safe for concurrent use. Each answer is read
@@ -57,18 +60,20 @@ type Client struct {
 	timeout   time.Duration
 	maxBody   int64
 	called    func(status int, err error)
+	propagate bool
 	transport *http.Transport
 }
 
 // New returns a client. Call [Client.CloseIdleConnections] when done with it.
 func New(o Options) *Client {
 	c := &Client{
-		policy:   o.Policy,
-		roots:    o.Roots,
-		resolver: o.Resolver,
-		timeout:  o.Timeout,
-		maxBody:  o.MaxBody,
-		called:   o.Called,
+		policy:    o.Policy,
+		roots:     o.Roots,
+		resolver:  o.Resolver,
+		timeout:   o.Timeout,
+		maxBody:   o.MaxBody,
+		called:    o.Called,
+		propagate: o.Propagate,
 	}
 	if c.called == nil {
 		c.called = func(int, error) {}
@@ -161,7 +166,7 @@ func (c *Client) CloseIdleConnections() { c.transport.CloseIdleConnections() }
 // RoundTrip implements [http.RoundTripper] within the client's limits. The body
 // of the answer is in memory.
 func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := c.exchange(req)
+	resp, err := c.traced(req)
 	if err != nil {
 		c.called(0, err)
 		return nil, err

@@ -50,7 +50,7 @@ func New(s config.Service, issuer Issuer, policy outbound.Policy) (*Service, err
 	service := &Service{
 		name: s.Name, audience: s.Audience, url: *u, timeout: timeout, fallback: s.FallbackText,
 		issuer: issuer,
-		client: outbound.New(outbound.Options{Policy: policy, Timeout: timeout, MaxConns: maxConns}),
+		client: outbound.New(outbound.Options{Policy: policy, Timeout: timeout, MaxConns: maxConns, Propagate: true}),
 		gates:  outbound.NewGates(outbound.GateOptions{MaxKeys: 1}),
 	}
 	if s.Template != "" {
