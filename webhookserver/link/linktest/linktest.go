@@ -68,6 +68,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		{"RevocationRace", testRevocationRace},
 		{"RevocationsAtOnce", testRevocationsAtOnce},
 		{"RevocationMachine", testRevocationMachine},
+		{"RevocationOfPersons", testRevocationOfPersons},
 		{"ConfirmOnce", testConfirmOnce},
 		{"ConfirmOneUser", testConfirmOneUser},
 		{"RelinkRace", testRelinkRace},
