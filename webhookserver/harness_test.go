@@ -226,7 +226,9 @@ func do(t testing.TB, method, url string, change func(*http.Request)) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{Code: resp.StatusCode, Header: resp.Header, Body: string(body)}
+	got := answer{Code: resp.StatusCode, Header: resp.Header, Body: string(body)}
+	documented(t, req, got)
+	return got
 }
 
 // announceLarge makes a request announce a body of 1 GiB. None of it is sent before the server asks for it.
