@@ -59,7 +59,9 @@ func TestChatUser(t *testing.T) {
 			answers: map[string]string{graphMe: `{"id":"P","recipient":"PSID"}`, graphUser: `{"error":{"code":100,"error_subcode":2018218}}`},
 			want:    link.ChatUser{UserID: "PSID", Verified: true},
 		}, {
-			reason: "a token that is over", graph: true, answers: map[string]string{graphMe: `{"error":{"code":100}}`}, wantErr: link.ErrExpired,
+			reason: "a token that is over", graph: true, answers: map[string]string{graphMe: `{"error":{"code":100,"error_subcode":2018001}}`}, wantErr: link.ErrExpired,
+		}, {
+			reason: "Graph refuses any question: the token need not be to blame", graph: true, answers: map[string]string{graphMe: `{"error":{"code":100}}`}, unavailable: true,
 		}, {
 			reason: "Graph cannot be asked: the login must not go on as if it had agreed", graph: true, claimed: "PSID", unavailable: true,
 		}, {
