@@ -285,7 +285,7 @@ const (
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=unlink,categories=chatlinks
 // +kubebuilder:subresource:status
-// +kubebuilder:printcolumn:name="Channel",type=string,JSONPath=`.spec.channelLinkRef.name`
+// +kubebuilder:printcolumn:name="Channel",type=string,JSONPath=`.spec['channelLinkRef','channelLinkSelector']['name','matchLabels']`
 // +kubebuilder:printcolumn:name="Complete",type=string,JSONPath=`.status.conditions[?(@.type=="Complete")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Result",type=string,JSONPath=`.status.summary`
