@@ -33,6 +33,9 @@ import (
 	"channellink.dev/operator/internal/chatsim"
 )
 
+// serviceAccount is where the kubelet mounts a pod's token.
+const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
+
 // Limits of the listener. A webhook is delivered while the page of a linking waits, which takes up to 20 s.
 const (
 	headerTime   = 5 * time.Second
@@ -56,6 +59,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("chatsim", flag.ContinueOnError)
 	listen := flags.String("listen", "127.0.0.1:8090", "listen address")
 	file := flags.String("config", "", "JSON file: url and channels, as chatsim.Config has them")
+	inCluster := flags.Bool("kubernetes", false, "show the ChannelLinks of the cluster that this runs in, with the pod's service account")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -66,7 +70,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	simulator, err := chatsim.New(config, chatsim.Options{Now: time.Now})
+	options := chatsim.Options{Now: time.Now}
+	if *inCluster {
+		if options.Resources, err = chatsim.InCluster(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT"), serviceAccount); err != nil {
+			return err
+		}
+	}
+	simulator, err := chatsim.New(config, options)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ var notice = template.Must(template.New("notice").Parse(`<!doctype html>
 <title>{{.Title}}</title>
 <style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:26rem;margin:4rem auto;padding:0 1rem}</style>
 <h1 id="{{.Platform}}">{{.Title}}</h1><p>{{.Text}}</p>
+{{with .Back}}<p><a href="{{.}}">Back to the chat</a></p><script src="/sim/web/close.js"></script>{{end}}
 `))
 
 // pageAnswer is a page that the platform shows in the browser.
@@ -27,6 +28,8 @@ type pageAnswer struct {
 	Platform    string
 	Title, Text string
 	status      int
+	// Back leads to the chat; empty for nowhere.
+	Back string
 }
 
 func writePage(w http.ResponseWriter, p pageAnswer) {
@@ -38,7 +41,7 @@ func writePage(w http.ResponseWriter, p pageAnswer) {
 // refusePage shows an error of the platform and notes why.
 func refusePage(w http.ResponseWriter, r *http.Request, platform, why string) {
 	judge(r.Context()).refusal = why
-	writePage(w, pageAnswer{platform, "Something is wrong", why + ".", http.StatusBadRequest})
+	writePage(w, pageAnswer{platform, "Something is wrong", why + ".", http.StatusBadRequest, ""})
 }
 
 // strictQuery returns the parameters if each of the names is there exactly once with a value, and the others of optional at

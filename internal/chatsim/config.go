@@ -26,6 +26,8 @@ type Config struct {
 	APIURL string `json:"apiURL,omitempty"`
 	// Channels have unique names.
 	Channels []Channel `json:"channels"`
+	// Shell prepares a terminal for the page's kubectl commands, for example by setting KUBECONFIG; empty for nothing to do.
+	Shell string `json:"shell,omitempty"`
 	// RecordBodies keeps the bodies of requests, for tests.
 	RecordBodies bool `json:"recordBodies,omitempty"`
 }

@@ -206,7 +206,7 @@ func (s *Simulator) addFault(w http.ResponseWriter, r *http.Request) {
 // beUser makes the browser that of a LINE user: GET /sim/browser?user=U….
 func (s *Simulator) beUser(w http.ResponseWriter, r *http.Request) {
 	setBrowserUser(w, r.URL.Query().Get("user"))
-	writePage(w, pageAnswer{"chatsim", "Signed in at LINE", "This browser is signed in now.", http.StatusOK})
+	writePage(w, pageAnswer{"chatsim", "Signed in at LINE", "This browser is signed in now.", http.StatusOK, ""})
 }
 
 func setBrowserUser(w http.ResponseWriter, id string) {

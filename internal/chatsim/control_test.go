@@ -87,27 +87,6 @@ func TestTheRecordKeepsNoTokensUnlessTold(t *testing.T) {
 	}
 }
 
-func TestThePageTaps(t *testing.T) {
-	w := newWorld(t)
-	browser := w.browser("")
-	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	if status, page := w.get(browser, "/"); status != http.StatusOK || !strings.Contains(page, "Alice") {
-		t.Fatalf("%d %s", status, page)
-	}
-	resp, err := browser.PostForm(w.url+"/sim/tap", map[string][]string{"channel": {"line"}, "user": {alice}, "button": {"login"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.read(resp)
-	location := resp.Header.Get("Location")
-	if resp.StatusCode != http.StatusSeeOther || !strings.Contains(location, "/authorize?linkToken=") {
-		t.Fatalf("a tap leads to %d %s", resp.StatusCode, location)
-	}
-	if status, _ := w.get(browser, accountLink(param(t, location, "linkToken"), goodNonce)); status != http.StatusOK {
-		t.Error("the browser should be the tapping user's")
-	}
-}
-
 func TestPicturesDiffer(t *testing.T) {
 	w := newWorld(t)
 	_, one := w.get(w.browser(""), "/sim/pictures/"+alice+".png")

@@ -16,6 +16,8 @@ type webhook struct {
 	// render makes body and headers; again is true for a redelivery, which LINE marks.
 	render     func(again bool) ([]byte, http.Header)
 	answerTime time.Duration
+	// about is the user whom it is about; nil when that is nobody.
+	about *user
 	// user is who is linked now, or not any more; nil when a linking failed.
 	user   *user
 	linked bool
@@ -64,7 +66,7 @@ func (s *Simulator) post(ctx context.Context, c *channel, hook *webhook, again b
 	address := c.webhookURL()
 	s.mu.Unlock()
 	body, header := hook.render(again)
-	status, _ := s.call(ctx, c, sending{http.MethodPost, address, header, body, hook.answerTime})
+	status, _ := s.call(ctx, c, sending{http.MethodPost, address, header, body, hook.answerTime, hook.about})
 	return status >= 200 && status <= 299
 }
 
@@ -74,6 +76,7 @@ type sending struct {
 	header          http.Header
 	body            []byte
 	within          time.Duration
+	about           *user
 }
 
 // call sends a request and records it with its answer. The status is 0 when there is no answer in time.
@@ -81,8 +84,11 @@ func (s *Simulator) call(ctx context.Context, c *channel, out sending) (int, []b
 	ctx, cancel := context.WithTimeout(ctx, out.within)
 	defer cancel()
 	sent := Request{
-		At: s.now(), Sent: true, Channel: c.Name, Method: out.method, Path: out.address, Body: string(out.body),
+		At: s.now(), Sent: true, From: c.sender(), To: theServer, Channel: c.Name, Method: out.method, Path: out.address, Body: string(out.body),
 		Signed: signatureOf(out.header),
+	}
+	if out.about != nil {
+		sent.User = out.about.ID
 	}
 	defer func() { s.log.add(sent) }()
 	req, err := http.NewRequestWithContext(ctx, out.method, out.address, bytes.NewReader(out.body))
@@ -90,7 +96,9 @@ func (s *Simulator) call(ctx context.Context, c *channel, out sending) (int, []b
 		sent.Refusal = err.Error()
 		return 0, nil
 	}
-	req.Header = out.header
+	if out.header != nil {
+		req.Header = out.header
+	}
 	resp, err := s.client.Do(req)
 	if err != nil {
 		sent.Refusal = err.Error()

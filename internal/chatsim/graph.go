@@ -95,6 +95,7 @@ func (s *Simulator) graphMe(w http.ResponseWriter, r *http.Request) {
 		graphError(w, r, http.StatusBadRequest, graphBadParameter, 0, "(#100) Invalid account_linking_token")
 		return
 	}
+	judge(r.Context()).user = t.user.ID
 	writeJSON(w, http.StatusOK, map[string]string{"id": c.PageID, "recipient": t.user.ID})
 }
 
@@ -107,6 +108,7 @@ func (s *Simulator) graphProfile(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	u := c.user(r.PathValue("psid"))
 	s.mu.Unlock()
+	judge(r.Context()).user = r.PathValue("psid")
 	if u == nil {
 		graphError(w, r, http.StatusBadRequest, graphBadParameter, 33, "Unsupported get request.")
 		return

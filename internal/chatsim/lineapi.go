@@ -80,6 +80,7 @@ func (s *Simulator) lineUser(w http.ResponseWriter, r *http.Request) (*channel, 
 		lineRefuse(w, r, http.StatusNotFound, "Not found")
 		return nil, nil, false
 	}
+	judge(r.Context()).user = u.ID
 	return c, u, true
 }
 

@@ -87,7 +87,7 @@ func (s *Simulator) lineEvent(c *channel, u *user, e *lineEvent) *webhook {
 		e.ReplyToken = s.newReplyToken(c, u)
 		e.Source = &lineSource{UserID: u.ID, Type: "user"}
 	}
-	return &webhook{answerTime: lineAnswerTime, render: func(again bool) ([]byte, http.Header) {
+	return &webhook{about: u, answerTime: lineAnswerTime, render: func(again bool) ([]byte, http.Header) {
 		e.DeliveryContext.IsRedelivery = again
 		return signedByLINE(c, lineDelivery{c.BotUserID, []lineEvent{*e}})
 	}}

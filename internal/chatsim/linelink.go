@@ -32,44 +32,45 @@ func (s *Simulator) lineAccountLink(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		// LINE would ask for its own login, which spends nothing.
 		judge(r.Context()).refusal = "nobody is signed in at LINE"
-		writePage(w, pageAnswer{"line", "Log in to LINE", "This browser is not signed in at LINE.", http.StatusUnauthorized})
+		writePage(w, pageAnswer{"line", "Log in to LINE", "This browser is not signed in at LINE.", http.StatusUnauthorized, ""})
 		return
 	}
-	c, sent, err := s.endLineLinking(query.Get("linkToken"), query.Get("nonce"), who.Value)
+	c, u, sent, err := s.endLineLinking(query.Get("linkToken"), query.Get("nonce"), who.Value)
 	if err != nil && !errors.Is(err, errOtherUser) {
 		refusePage(w, r, "line", err.Error())
 		return
 	}
+	judge(r.Context()).about(c, u)
 	s.deliver(context.WithoutCancel(r.Context()), c, sent)
 	if err != nil {
 		refusePage(w, r, "line", err.Error())
 		return
 	}
-	writePage(w, pageAnswer{"line", "Accounts linked", "You can close this page.", http.StatusOK})
+	writePage(w, pageAnswer{"line", "Accounts linked", "You can close this page.", http.StatusOK, chatPath(c, u)})
 }
 
 var errOtherUser = errors.New("the browser's user is not the one whom the token was issued for")
 
 // endLineLinking spends the token and makes the event that follows. With errOtherUser there is an event, too.
-func (s *Simulator) endLineLinking(text, nonce, who string) (*channel, *webhook, error) {
+func (s *Simulator) endLineLinking(text, nonce, who string) (*channel, *user, *webhook, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.valid(text)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if t.channel.Kind != LINE {
-		return nil, nil, errTokenUnknown
+		return nil, nil, nil, errTokenUnknown
 	}
 	t.used = true
 	if who != t.user.ID {
-		return t.channel, s.lineLinked(t.channel, nil, nonce), errOtherUser
+		return t.channel, t.user, s.lineLinked(t.channel, nil, nonce), errOtherUser
 	}
 	t.user.linked = true
-	t.user.active = s.nowLocked()
+	t.user.linkedAt, t.user.active = s.nowLocked(), s.nowLocked()
 	if t.channel.BotBonnie != nil {
 		t.user.extID = nonce
 	}
 	t.user.code = nonce
-	return t.channel, s.lineLinked(t.channel, t.user, nonce), nil
+	return t.channel, t.user, s.lineLinked(t.channel, t.user, nonce), nil
 }

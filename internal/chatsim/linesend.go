@@ -71,6 +71,7 @@ func (s *Simulator) lineReply(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	delete(s.replyTokens, call.ReplyToken)
+	judge(r.Context()).user = t.user.ID
 	writeJSON(w, http.StatusOK, map[string]any{"sentMessages": s.showLINE(t.user, messages)})
 }
 
@@ -108,6 +109,7 @@ func (s *Simulator) linePush(w http.ResponseWriter, r *http.Request) {
 		lineRefuse(w, r, http.StatusBadRequest, "The property, 'to', in the request body is invalid (line: -, column: -)")
 		return
 	}
+	judge(r.Context()).user = u.ID
 	var sent []lineSentMessage
 	if u.Hidden {
 		sent = []lineSentMessage{{ID: messageID()}} // whoever has blocked the bot is sent nothing, and the bot is not told

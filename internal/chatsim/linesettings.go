@@ -73,7 +73,7 @@ func (s *Simulator) testLINEEndpoint(w http.ResponseWriter, r *http.Request) {
 		at = call.Endpoint
 	}
 	body, header := signedByLINE(c, lineDelivery{c.BotUserID, []lineEvent{}})
-	status, answer := s.call(r.Context(), c, sending{http.MethodPost, at, header, body, lineAnswerTime})
+	status, answer := s.call(r.Context(), c, sending{http.MethodPost, at, header, body, lineAnswerTime, nil})
 	result := map[string]any{
 		"success": status >= 200 && status <= 299, "timestamp": s.now().UTC().Format(time.RFC3339Nano), "statusCode": status,
 		"reason": "OK", "detail": strconv.Itoa(status),

@@ -57,7 +57,7 @@ type metaPostback struct {
 func (s *Simulator) messengerLinked(c *channel, u *user, code string) *webhook {
 	u.linked, u.active = code != "", s.nowLocked()
 	if code != "" {
-		u.code = code
+		u.code, u.linkedAt = code, s.nowLocked()
 	}
 	if c.BotBonnie != nil {
 		u.extID = code
@@ -95,6 +95,7 @@ func (s *Simulator) messengerEvent(c *channel, u *user, m metaMessaging) *webhoo
 		"X-Hub-Signature-256": {signMeta(c.Secret, body)},
 	}
 	return &webhook{
+		about:      u,
 		answerTime: messengerAnswerTime,
 		render:     func(bool) ([]byte, http.Header) { return body, header.Clone() },
 	}
@@ -106,6 +107,6 @@ func (s *Simulator) verifyWebhook(ctx context.Context, c *channel) bool {
 	challenge := strconv.FormatInt(lowest+s.now().UnixNano()%lowest, 10)
 	address := appendQuery(c.Server+"/webhook",
 		"hub.mode", "subscribe", "hub.challenge", challenge, "hub.verify_token", c.VerifyToken)
-	status, answer := s.call(ctx, c, sending{http.MethodGet, address, http.Header{}, nil, messengerAnswerTime})
+	status, answer := s.call(ctx, c, sending{method: http.MethodGet, address: address, within: messengerAnswerTime})
 	return status == http.StatusOK && string(answer) == challenge
 }

@@ -3,6 +3,7 @@ package chatsim
 import (
 	"context"
 	"net/http"
+	"time"
 )
 
 // linkingPath is where Messenger's linking ends, with or without a final slash.
@@ -32,8 +33,10 @@ func (s *Simulator) messengerLinking(w http.ResponseWriter, r *http.Request) {
 		refusePage(w, r, "messenger", err.Error())
 		return
 	}
+	back := chatPath(t.channel, t.user)
+	judge(r.Context()).about(t.channel, t.user)
 	if code == "" {
-		writePage(w, pageAnswer{"messenger", "Linking cancelled", "Your accounts were not linked.", http.StatusOK})
+		writePage(w, pageAnswer{"messenger", "Linking cancelled", "Your accounts were not linked.", http.StatusOK, back})
 		return
 	}
 	s.mu.Lock()
@@ -43,12 +46,12 @@ func (s *Simulator) messengerLinking(w http.ResponseWriter, r *http.Request) {
 	if !s.deliver(context.WithoutCancel(r.Context()), t.channel, hook) {
 		judge(r.Context()).refusal = "the webhook was not acknowledged"
 		s.mu.Lock()
-		t.user.linked = false
+		t.user.linked, t.user.linkedAt = false, time.Time{}
 		s.mu.Unlock()
-		writePage(w, pageAnswer{"messenger", "Account linking failed", "Please try again later.", http.StatusOK})
+		writePage(w, pageAnswer{"messenger", "Account linking failed", "Please try again later.", http.StatusOK, back})
 		return
 	}
-	writePage(w, pageAnswer{"messenger", "Accounts linked", "You can close this page.", http.StatusOK})
+	writePage(w, pageAnswer{"messenger", "Accounts linked", "You can close this page.", http.StatusOK, back})
 }
 
 // endMessengerLinking spends the token, also for a linking that is cancelled.

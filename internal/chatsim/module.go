@@ -135,11 +135,12 @@ func (s *Simulator) askService(ctx context.Context, c *channel, u *user, address
 		"Content-Type":    {"application/json"},
 		"X-Hub-Signature": {signBotBonnie(c.BotBonnie.APISecret, body)},
 	}
-	status, answer := s.call(ctx, c, sending{http.MethodPost, address, header, body, moduleAnswerTime})
+	status, answer := s.call(ctx, c, sending{http.MethodPost, address, header, body, moduleAnswerTime, u})
 	m, wrong := readModuleMessage(c, status, answer)
 	if wrong != "" {
 		s.log.add(Request{
-			At: s.now(), Sent: true, Channel: c.Name, Method: http.MethodPost, Path: address, Refusal: "the module's answer: " + wrong,
+			At: s.now(), Sent: true, From: theBotBonnie, To: theServer, Channel: c.Name, User: u.ID,
+			Method: http.MethodPost, Path: address, Refusal: "the module's answer: " + wrong,
 		})
 		return
 	}

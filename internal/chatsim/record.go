@@ -17,7 +17,7 @@ type Request struct {
 	At time.Time `json:"at"`
 	// Sent is true for a webhook or a module call.
 	Sent bool `json:"sent,omitempty"`
-	// From and To name the programs on either side; empty where one of them is the simulator.
+	// From and To name who asks and who is asked.
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
 	// Channel is the name of the channel that it is about, where that is known.
@@ -62,6 +62,9 @@ type recordKey struct{}
 // judgement is what a handler says of its request, for the record.
 type judgement struct{ credentials, refusal, channel, user string }
 
+// about says whom a request is about.
+func (j *judgement) about(c *channel, u *user) { j.channel, j.user = c.Name, u.ID }
+
 // judge returns the place for what the handler thinks of the request.
 func judge(ctx context.Context) *judgement {
 	if j, ok := ctx.Value(recordKey{}).(*judgement); ok {
@@ -85,8 +88,9 @@ func (l *recorder) serve(w http.ResponseWriter, r *http.Request, at time.Time, n
 	var j judgement
 	status := statusWriter{ResponseWriter: w, status: http.StatusOK}
 	next.ServeHTTP(&status, r.WithContext(context.WithValue(r.Context(), recordKey{}, &j)))
+	from, to := parties(r)
 	l.add(Request{
-		At: at, Channel: j.channel, User: j.user, Method: r.Method, Path: r.URL.Path, Credentials: j.credentials, Status: status.status,
+		At: at, From: from, To: to, Channel: j.channel, User: j.user, Method: r.Method, Path: r.URL.Path, Credentials: j.credentials, Status: status.status,
 		Refusal: j.refusal,
 		Query:   r.URL.RawQuery, Body: string(body),
 	})
@@ -112,6 +116,19 @@ func (l *recorder) all() []Request {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]Request{}, l.requests...)
+}
+
+// about returns the requests that are about the user, or about his channel and nobody in particular.
+func (l *recorder) about(channel, userID string) []Request {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found := []Request{}
+	for _, r := range l.requests {
+		if r.Channel == channel && (r.User == userID || r.User == "") {
+			found = append(found, r)
+		}
+	}
+	return found
 }
 
 func (l *recorder) forget() {

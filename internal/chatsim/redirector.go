@@ -33,6 +33,11 @@ func (s *Simulator) redirector(w http.ResponseWriter, r *http.Request) {
 		refusePage(w, r, "botbonnie", "the code has not 10 to 255 characters")
 		return
 	}
+	s.mu.Lock()
+	if t := s.tokens[text]; t != nil {
+		judge(r.Context()).about(t.channel, t.user)
+	}
+	s.mu.Unlock()
 	next, wrong := s.keepCode(query, text, code)
 	if wrong != "" {
 		refusePage(w, r, "botbonnie", wrong)

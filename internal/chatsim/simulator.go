@@ -22,6 +22,8 @@ type Simulator struct {
 	faults   []*Fault
 	// replyTokens are LINE's, by their text.
 	replyTokens map[string]replyToken
+	// resources is nil where there is no Kubernetes.
+	resources Resources
 	// watchers are told, by the closing of a channel, that there is something new to see.
 	watchers chan struct{}
 }
@@ -64,6 +66,8 @@ type user struct {
 	User
 	// linked is whether the platform calls the accounts linked. LINE keeps no such state: there it is what it told last.
 	linked bool
+	// linkedAt is when he was linked last.
+	linkedAt time.Time
 	// extID is the code that BotBonnie keeps, and code what the platform itself was given last.
 	extID, code string
 	// created is BotBonnie's; active is when the user did something last.
@@ -83,6 +87,8 @@ type Options struct {
 	Now func() time.Time
 	// Transport sends webhooks; nil means the default one.
 	Transport http.RoundTripper
+	// Resources are what the page shows of Kubernetes; nil for nothing.
+	Resources Resources
 }
 
 // New plays the configuration.
@@ -100,6 +106,7 @@ func New(config Config, o Options) (*Simulator, error) {
 			// What a platform is told is an answer, never another address.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
+		resources:   o.Resources,
 		tokens:      map[string]*token{},
 		replyTokens: map[string]replyToken{},
 		watchers:    make(chan struct{}),

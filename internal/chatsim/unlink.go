@@ -183,6 +183,11 @@ func (s *Simulator) unlinkUser(ctx context.Context, c *channel, u *user, actions
 				notice = *a.Message
 			}
 			u.notices = append(u.notices, notice)
+			told := "BotBonnie has notified an agent."
+			if notice != "" {
+				told = "BotBonnie has notified an agent: “" + notice + "”"
+			}
+			s.note(u, told)
 		}
 	}
 	s.changed()

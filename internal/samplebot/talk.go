@@ -131,6 +131,7 @@ func post(ctx context.Context, client *http.Client, address, bearer string, body
 		return 0, errors.New("the address is no URL")
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "samplebot")
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
