@@ -153,6 +153,8 @@ test-cluster: deploy ## tests on the real cluster (build tag cluster)
 	  $(call say,'what tests and demo take for granted of a cluster'); \
 	  (cd hack/cluster && go test -count=1 -tags cluster -run Live $(TESTFLAGS) .); fi
 	@hack/demo/dex
+	@hack/demo/chatsim
+	@hack/demo/company
 	@$(call say,'tests on the cluster')
 	@KUBECONFIG=$(CURDIR)/.cluster/kubeconfig KUBECTL=$(CURDIR)/.cluster/bin/kubectl $(GOTEST) -count=1 -tags cluster $(call tagged,cluster)
 

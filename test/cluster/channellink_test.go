@@ -155,6 +155,7 @@ func TestDriftIsRepairedAndTheUsersOwnStays(t *testing.T) {
 }
 
 func TestTwentyAtOnce(t *testing.T) {
+	t.Parallel() // it rests for more than a minute
 	ns := namespace(t)
 	var links []*v1alpha1.ChannelLink
 	for i := range 20 {

@@ -55,10 +55,15 @@ func (c *chat) linkThroughBotBonnie(start chatsim.Button) {
 	if open := c.press(start); open != "" {
 		c.t.Fatalf("a module opens %s", open)
 	}
-	login := c.button(c.hears(before))
-	before = c.newest()
+	c.logInWith(c.button(c.hears(before)))
+}
+
+// logInWith logs in by the button, and waits for the bot to say so.
+func (c *chat) logInWith(login chatsim.Button) {
+	c.t.Helper()
+	before := c.newest()
 	c.person.logIn(c.press(login))
-	c.hears(before) // the module "linked"
+	c.hears(before) // the module "linked", or the company's own bot
 }
 
 // samplehrSaw reports whether the leave service's log tells of an assertion of the issuer that it believed.
