@@ -94,23 +94,6 @@ func samples(tb testing.TB) (files map[string][]byte, kustomization string) {
 	return files, kustomization
 }
 
-// yamlBlocks are the contents of the page's fenced blocks that are marked as YAML.
-func yamlBlocks(page string) []string {
-	var blocks []string
-	for {
-		_, rest, ok := strings.Cut(page, "\n```yaml\n")
-		if !ok {
-			return blocks
-		}
-		block, after, ok := strings.Cut(rest, "\n```")
-		if !ok {
-			return blocks
-		}
-		blocks = append(blocks, block+"\n")
-		page = after
-	}
-}
-
 // The samples cover every route, each kind of unlink, and are all listed for `kubectl apply -k`.
 func TestSamplesAreListed(t *testing.T) {
 	files, kustomization := samples(t)

@@ -1,7 +1,9 @@
 package gitops_test
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
@@ -40,6 +42,22 @@ func TestFlux(t *testing.T) {
 			t.Errorf("Flux says %s, Argo CD's health is %s", got, row.HealthStatus.Status)
 		}
 	})
+}
+
+// docs/gitops.md shows the example whole.
+func TestFluxExampleIsOnThePage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "gitops.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile(filepath.Join(root, "config", "gitops", "flux", "chat.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, object, _ := strings.Cut(string(example), "\napiVersion: ")
+	if !strings.Contains(string(page), "```yaml\napiVersion: "+object+"```") {
+		t.Error("docs/gitops.md shows another Kustomization than config/gitops/flux/chat.yaml")
+	}
 }
 
 // genericStatus translates Argo CD's health of a row into the words of kstatus, which Flux uses as well.
