@@ -26,7 +26,7 @@ func (b *bodyBudget) take(n int64) bool {
 
 func (b *bodyBudget) give(n int64) { b.taken.Add(-n) }
 
-// receiveUnverified reads a whole body of at most limit bytes, within readBodyTimeout and the budget. The caller calls free
+// receiveUnverified reads a whole body of at most limit bytes, within readTimeout and the budget. The caller calls free
 // once he knows whether the body is signed, also after an error; bodyProblem gives the code to answer with.
 func (s *Server) receiveUnverified(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, free func(), err error) {
 	incoming := incomingBody{budget: &s.bodies, announced: r.ContentLength}

@@ -15,13 +15,22 @@ type connLimit struct {
 	evicted func() // told of every connection that is closed here
 
 	mu     sync.Mutex
-	open   map[net.Conn]*list.Element // the element is nil while the connection is being served
-	unsaid list.List                  // connections without a first request, oldest first
-	idle   list.List                  // connections between two requests, oldest first
+	open   map[net.Conn]*heldConn
+	unsaid list.List // connections that never sent a whole request header, oldest first
+	idle   list.List // connections that did, in the order in which they were last idle
+}
+
+// heldConn is an open connection. It stays where it is on its list while it is being served: a request is too short for the
+// list to be put right twice.
+type heldConn struct {
+	conn    net.Conn
+	serving bool
+	list    *list.List
+	element *list.Element
 }
 
 func newConnLimit(limit int, evicted func()) *connLimit {
-	return &connLimit{max: limit, evicted: evicted, open: map[net.Conn]*list.Element{}}
+	return &connLimit{max: limit, evicted: evicted, open: map[net.Conn]*heldConn{}}
 }
 
 // hook is for http.Server.ConnState. The server says StateActive when a request's header has been read, not at its first
@@ -29,47 +38,54 @@ func newConnLimit(limit int, evicted func()) *connLimit {
 func (l *connLimit) hook(conn net.Conn, state http.ConnState) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch state {
-	case http.StateNew:
+	if state == http.StateNew {
 		if len(l.open) >= l.max && !l.evictOldest() {
 			_ = conn.Close() // everybody is being served; the server notices when it reads
 			l.evicted()
 			return
 		}
-		l.open[conn] = l.unsaid.PushBack(conn)
+		held := &heldConn{conn: conn, list: &l.unsaid}
+		held.element = l.unsaid.PushBack(held)
+		l.open[conn] = held
+		return
+	}
+	held, ok := l.open[conn]
+	if !ok {
+		return // evicted
+	}
+	switch state {
 	case http.StateActive:
-		l.unlist(conn)
+		held.serving = true
 	case http.StateIdle:
-		if _, ok := l.open[conn]; ok {
-			l.open[conn] = l.idle.PushBack(conn)
+		held.serving = false
+		if held.list == &l.idle {
+			l.idle.MoveToBack(held.element)
+			return
 		}
+		l.unsaid.Remove(held.element)
+		held.list, held.element = &l.idle, l.idle.PushBack(held)
 	case http.StateHijacked, http.StateClosed:
-		l.unlist(conn)
-		delete(l.open, conn)
+		l.drop(held)
 	}
 }
 
-// unlist takes conn off the list that it is on. Removing an element from the other list is nothing.
-func (l *connLimit) unlist(conn net.Conn) {
-	if element := l.open[conn]; element != nil {
-		l.unsaid.Remove(element)
-		l.idle.Remove(element)
-		l.open[conn] = nil
-	}
+func (l *connLimit) drop(held *heldConn) {
+	held.list.Remove(held.element)
+	delete(l.open, held.conn)
 }
 
 func (l *connLimit) evictOldest() bool {
-	element := l.unsaid.Front()
-	if element == nil {
-		element = l.idle.Front()
+	for _, conns := range []*list.List{&l.unsaid, &l.idle} {
+		for element := conns.Front(); element != nil; element = element.Next() {
+			held := element.Value.(*heldConn) //nolint:forcetypeassert // nothing else is put in
+			if held.serving {
+				continue
+			}
+			l.drop(held)
+			_ = held.conn.Close()
+			l.evicted()
+			return true
+		}
 	}
-	if element == nil {
-		return false
-	}
-	conn := element.Value.(net.Conn) //nolint:forcetypeassert // nothing else is put in
-	l.unlist(conn)
-	delete(l.open, conn)
-	_ = conn.Close()
-	l.evicted()
-	return true
+	return false
 }

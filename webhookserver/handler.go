@@ -2,7 +2,6 @@ package webhookserver
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"time"
 )
 
 // port is one of the three, and how its callers are answered.
@@ -34,9 +32,9 @@ type served struct {
 func (s *Server) handler(p port) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.now()
-		id := rand.Text()
+		id := newRequestID()
 		setSafeHeaders(w.Header())
-		w.Header().Set(requestIDHeader, id)
+		w.Header()[requestIDHeader] = []string{id}
 		ctx, span := s.startSpan(withRequestIDs(r.Context(), requestIDs{ours: id, given: givenRequestID(r.Header)}), p)
 		r = r.WithContext(ctx)
 		a := &answer{ResponseWriter: w}
@@ -45,7 +43,7 @@ func (s *Server) handler(p port) http.Handler {
 
 		endSpan(span, p, r.Method, id, by, a.status())
 		took := s.now().Sub(began)
-		s.metrics.observe(p.name, by.route, r.Method, a.status(), took)
+		s.metrics.requests.observe(p.name, by.route, r.Method, a.status(), took)
 		if s.log.Enabled(r.Context(), slog.LevelDebug) {
 			hops := 0
 			if by.channel != nil {
@@ -124,7 +122,7 @@ func (a *answer) status() int {
 	return a.code
 }
 
-// receive copies a body of at most limit bytes to dst, within readBodyTimeout. After an error the connection is closed with
+// receive copies a body of at most limit bytes to dst, within readTimeout. After an error the connection is closed with
 // the answer, because the rest of the body stands in it; bodyProblem gives the code to answer with.
 func receive(w http.ResponseWriter, r *http.Request, dst io.Writer, limit int64) error {
 	if r.Body == http.NoBody {
@@ -146,14 +144,10 @@ func copyBody(w http.ResponseWriter, r *http.Request, dst io.Writer, limit int64
 	return err
 }
 
-// limited is the body as far as the limits of size and time let it be read.
+// limited is the body as far as the limit lets it be read.
 func limited(w http.ResponseWriter, r *http.Request, limit int64) (io.Reader, error) {
 	if r.ContentLength > limit {
 		return nil, &http.MaxBytesError{Limit: limit} // before anything is read, and before 100 Continue
-	}
-	// net/http takes the deadline away when the body has ended, so a handler may take longer.
-	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(readBodyTimeout)); err != nil {
-		return nil, err
 	}
 	if r.ContentLength >= 0 {
 		return r.Body, nil // it ends there

@@ -8,9 +8,9 @@ const (
 	// readHeaderTimeout is how long a connection may take over one request's header. A platform sends it in one packet;
 	// only slow-header attacks take longer.
 	readHeaderTimeout = 5 * time.Second
-	// readBodyTimeout is how long a body may take. Platforms give up on an answer after 1 to 10 seconds, so a body that
-	// takes longer has no reader any more.
-	readBodyTimeout = 10 * time.Second
+	// readTimeout is how long a request may take with its body. Platforms give up on an answer after 1 to 10 seconds, so a
+	// body that takes longer has no reader any more.
+	readTimeout = 10 * time.Second
 	// writeTimeout is the whole exchange from the end of the header. It covers the longest handler, an unlink of 15 s.
 	writeTimeout = 30 * time.Second
 	// idleTimeout is how long a kept-alive connection may be silent. It is longer than the idle time of the common

@@ -115,8 +115,8 @@ func TestSlowClients(t *testing.T) {
 	}{
 		"silence":         {"a connection that says nothing", "", 0, readHeaderTimeout},
 		"half a header":   {"slowloris", "GET / HTTP/1.1\r\nHost: x\r\nX-", 0, readHeaderTimeout},
-		"half a body":     {"slow body", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", 408, readBodyTimeout},
-		"half a chunk":    {"slow chunked body", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", 408, readBodyTimeout},
+		"half a body":     {"slow body", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc", 408, readTimeout},
+		"half a chunk":    {"slow chunked body", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", 408, readTimeout},
 		"no next request": {"an idle connection", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 200, idleTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestBodyDeadlineEndsWithTheBody(t *testing.T) {
 			select {
 			case <-r.Context().Done():
 				writeText(w, http.StatusTeapot, "canceled")
-			case <-time.After(2 * readBodyTimeout):
+			case <-time.After(2 * readTimeout):
 				writeText(w, http.StatusOK, "ok")
 			}
 		}).dial()

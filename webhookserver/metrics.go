@@ -2,8 +2,6 @@ package webhookserver
 
 import (
 	"runtime"
-	"strconv"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -16,8 +14,7 @@ import (
 // codes are classed, channels and fields come from the settings (C87).
 type metrics struct {
 	registry *prometheus.Registry
-	requests *prometheus.CounterVec
-	seconds  *prometheus.HistogramVec
+	requests *requestMetrics
 	refused  *prometheus.CounterVec
 	evicted  *prometheus.CounterVec
 	logins   *prometheus.CounterVec
@@ -26,20 +23,9 @@ type metrics struct {
 	serviceMetrics
 }
 
-// requestBuckets are seconds: below a millisecond for what is answered from memory, up to the 5 s of a call to an upstream.
-var requestBuckets = []float64{.001, .005, .025, .1, .5, 1, 2.5, 5, 10}
-
 func newMetrics(s *Server) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "channellink_http_requests_total",
-			Help: "Requests by port, route pattern, method and status code.",
-		}, []string{"port", "route", "method", "code"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "channellink_http_request_duration_seconds", Buckets: requestBuckets,
-			Help: "Time from the end of a request's header to the end of its handler.",
-		}, []string{"port", "route"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "channellink_admin_refusals_total",
 			Help: "Admin requests whose token was refused, by reason.",
@@ -56,32 +42,19 @@ func newMetrics(s *Server) *metrics {
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests, m.seconds, m.refused, m.evicted, m.logins,
+		m.refused, m.evicted, m.logins,
 		stateCollector{s},
 	)
+	m.requests = newRequestMetrics(m.registry)
 	m.hookMetrics = newHookMetrics(m.registry)
 	m.serviceMetrics = newServiceMetrics(m.registry)
 	m.callMetrics = newCallMetrics(m.registry)
 	return m
 }
 
-func (m *metrics) observe(port, route, method string, code int, took time.Duration) {
-	m.requests.WithLabelValues(port, route, methodClass(method), strconv.Itoa(code)).Inc()
-	m.seconds.WithLabelValues(port, route).Observe(took.Seconds())
-}
-
 // observeLogin counts how a step ended. Steps and reasons are closed sets.
 func (m *metrics) observeLogin(channel, step string, reason authorize.Reason) {
 	m.logins.WithLabelValues(channel, step, string(reason)).Inc()
-}
-
-// methodClass bounds the label: a client may invent methods.
-func methodClass(method string) string {
-	switch method {
-	case "GET", "HEAD", "POST", "PUT", "DELETE":
-		return method
-	}
-	return "other"
 }
 
 // stateCollector tells at each scrape what the admin API tells the operator.

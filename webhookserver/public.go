@@ -22,13 +22,11 @@ func (s *Server) servePublic(w http.ResponseWriter, r *http.Request) served {
 		if !ok {
 			continue
 		}
-		inner := new(http.Request)
-		*inner = *r
 		u := *r.URL
 		u.Path, u.RawPath = rest, ""
-		inner.URL = &u
-		ch.routes.ServeHTTP(w, inner)
-		return served{route: inner.Pattern, channel: ch}
+		r.URL = &u // the request is a copy of ours
+		ch.routes.ServeHTTP(w, r)
+		return served{route: r.Pattern, channel: ch}
 	}
 	if !hostKnown {
 		writeProblemPage(w, r, http.StatusMisdirectedRequest)

@@ -79,8 +79,15 @@ type jsonProblem struct {
 }
 
 func writeJSONProblem(w http.ResponseWriter, _ *http.Request, code int) {
+	if code == http.StatusUnauthorized {
+		write(w, code, "application/json", unauthorized)
+		return
+	}
 	writeJSON(w, code, jsonProblem{Error: http.StatusText(code)})
 }
+
+// unauthorized is the answer to a forgery, as jsonProblem would be written: whoever sends them in floods shall cost little.
+var unauthorized = []byte(`{"error":"Unauthorized"}` + "\n")
 
 func writeJSON(w http.ResponseWriter, code int, value any) {
 	body, err := json.Marshal(value)
@@ -95,8 +102,8 @@ func writeText(w http.ResponseWriter, code int, text string) {
 }
 
 func write(w http.ResponseWriter, code int, contentType string, body []byte) {
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	h := w.Header()
+	h["Content-Type"], h["Content-Length"] = []string{contentType}, []string{strconv.Itoa(len(body))}
 	w.WriteHeader(code)
 	_, _ = w.Write(body) //nolint:gosec // pages come from templates, all else is no HTML; an error means that the client is gone
 }

@@ -78,6 +78,7 @@ func (s *Server) httpServer(p port, maxConns int) *http.Server {
 	return &http.Server{
 		Handler:           s.handler(p),
 		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout, // of the body, too; when that has ended a handler may take longer
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,

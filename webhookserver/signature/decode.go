@@ -45,7 +45,8 @@ func inspect(body []byte) error {
 	if !utf8.Valid(body) {
 		return ErrNotJSON
 	}
-	w := walk{body: body}
+	// With room for what most bodies have, so that it need not grow.
+	w := walk{body: body, open: make([]container, 0, 8), keys: make([][]byte, 0, 16)}
 	for w.at < len(body) && w.err == nil {
 		w.step()
 		if w.ended {
