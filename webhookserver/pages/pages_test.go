@@ -7,12 +7,20 @@ import (
 	"image/png"
 	"math/rand/v2"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
 	"golang.org/x/net/html"
 	"golang.org/x/text/language"
 )
+
+// TestFrenchPunctuationStaysWithItsWord: a line that began with a question mark would look like a mistake.
+func TestFrenchPunctuationStaysWithItsWord(t *testing.T) {
+	if loose := regexp.MustCompile(`.{0,20}( [:;?!»]|« )`).FindAllString(fmt.Sprintf("%q", french), -1); loose != nil {
+		t.Errorf("a space that may break a line before or after punctuation: %q", loose)
+	}
+}
 
 // TestCatalogueIsComplete: every language has every sentence, with the places for names that English has.
 func TestCatalogueIsComplete(t *testing.T) {
@@ -253,10 +261,12 @@ func textOf(root *html.Node) string {
 	var b strings.Builder
 	for n := range root.Descendants() {
 		if n.Type == html.TextNode && n.Parent.Data != "style" {
-			b.WriteString(strings.Join(strings.Fields(n.Data), " ") + " ")
+			b.WriteString(n.Data + " ")
 		}
 	}
-	return strings.Join(strings.Fields(b.String()), " ")
+	// What HTML takes for blanks: a no-break space stays what it is.
+	words := strings.FieldsFunc(b.String(), func(r rune) bool { return strings.ContainsRune(" \t\n\f\r", r) })
+	return strings.Join(words, " ")
 }
 
 func lookup(n *html.Node, key string) (string, bool) {

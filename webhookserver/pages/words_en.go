@@ -5,7 +5,7 @@ var english = words{
 	NotYou:        "Not you?",
 	WillBeLinked:  "This account will be linked with",
 	OnPlatform:    "on %s",
-	UnknownUser:   "the chat in which you tapped “Log in”",
+	UnknownUser:   "The chat in which you tapped “Log in”",
 	WithChannel:   "in the chat of %s",
 	OnlyIf:        "Go on only if you yourself tapped “Log in” in the chat a moment ago.",
 	SomebodySent:  "Did somebody send you this link?",
