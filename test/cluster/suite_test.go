@@ -42,6 +42,7 @@ var (
 	cluster    client.Client
 	restConfig *rest.Config
 	port       = envOr("CLUSTER_PORT", "8080")
+	tlsPort    = envOr("CLUSTER_TLS_PORT", "8443")
 )
 
 //go:embed testdata/link.yaml
