@@ -75,6 +75,10 @@ cluster-status: ## what runs, and where
 build: ## compile everything
 	go build ./...
 
+.PHONY: plugin
+plugin: ## kubectl channellink, as bin/kubectl-channellink
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/kubectl-channellink ./cmd/kubectl-channellink
+
 .PHONY: image image-all
 image: ## OCI tarballs of operator and server in dist/images
 	@go -C hack/image run . --tag=$(VERSION) $(platforms) project

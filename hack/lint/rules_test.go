@@ -195,6 +195,18 @@ var rows = []struct {
 		refused: []string{"./webhookserver/line", "./internal/names", "./webhookserver/signature"},
 	},
 	{
+		reason:  "a person's tool knows the API and the cluster, and neither half from inside",
+		file:    "internal/plugin/probe.go",
+		allowed: []string{"./api/v1alpha1", "./internal/names", "k8s.io/client-go/tools/clientcmd", "sigs.k8s.io/controller-runtime/pkg/client"},
+		refused: []string{"./webhookserver/config", "./internal/desired", "./controllers", "sigs.k8s.io/controller-runtime/pkg/manager"},
+	},
+	{
+		reason:  "the plugin's command wires the plugin",
+		file:    "cmd/kubectl-channellink/probe.go",
+		allowed: []string{"./internal/plugin", "github.com/spf13/pflag"},
+		refused: []string{"./internal/names", "k8s.io/client-go/rest"},
+	},
+	{
 		reason:  "the operator's command wires the operator",
 		file:    "cmd/manager/probe.go",
 		allowed: []string{"./controllers", "./internal/apply", "sigs.k8s.io/controller-runtime"},
