@@ -163,9 +163,9 @@ test-cluster: deploy ## tests on the real cluster (build tag cluster)
 	@KUBECONFIG=$(CURDIR)/.cluster/kubeconfig KUBECTL=$(CURDIR)/.cluster/bin/kubectl $(GOTEST) -count=1 -tags cluster $(call tagged,cluster)
 
 .PHONY: bench
-bench: assets ## 500 ChannelLinks against API server and etcd, webhook and service calls, each beside a floor
+bench: assets ## 500 ChannelLinks against API server and etcd, calls of webhook, services and bot API, each beside a floor
 	@go test -tags bench -count=1 -timeout 30m -v ./test/bench
-	@go test -run '^$$' -bench 'Webhook|Service' -benchtime 3s ./webhookserver
+	@go test -run '^$$' -bench 'Webhook|Service|BotAPI' -benchtime 3s ./webhookserver
 
 ##@ Tools
 

@@ -41,7 +41,7 @@ type Keyring struct {
 // heldKeys are the keys as they were last read, newest first.
 type heldKeys struct {
 	stored  []link.Key
-	signers []jose.Signer
+	signers []signer
 	publics []jose.JSONWebKey
 }
 
@@ -131,10 +131,7 @@ func hold(keys []link.Key) (*heldKeys, error) {
 		if err != nil || !ok {
 			return nil, fmt.Errorf("%w: %s is not an ECDSA key", ErrNoKey, key.ID)
 		}
-		signer, err := jose.NewSigner(
-			jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: private, KeyID: key.ID}},
-			(&jose.SignerOptions{}).WithType(AssertionType),
-		)
+		signer, err := newSigner(private, key.ID)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %s cannot sign", ErrNoKey, key.ID)
 		}
@@ -168,11 +165,11 @@ func (k *Keyring) sign(ctx context.Context, payload []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	signed, err := held.signers[signing(held.stored, k.now())].Sign(payload)
+	signed, err := held.signers[signing(held.stored, k.now())].sign(payload)
 	if err != nil {
 		return "", errors.Join(ErrNoKey, err)
 	}
-	return signed.CompactSerialize()
+	return signed, nil
 }
 
 // JWKS returns the public keys that verifiers may meet now or soon. The error is [ErrNoKey].
