@@ -16,13 +16,13 @@ type chatWords struct {
 var (
 	chineseWords = chatWords{
 		linked:     "帳號綁定完成。您隨時可以在聊天室中解除綁定。",
-		linkedTo:   "已綁定帳號:%s。您隨時可以在聊天室中解除綁定。",
-		wait:       "正在確認您的綁定,請稍候片刻再試一次。",
+		linkedTo:   "已綁定帳號：%s。您隨時可以在聊天室中解除綁定。",
+		wait:       "正在確認您的綁定，請稍候片刻再試一次。",
 		startAgain: "尚未完成綁定。請重新登入。",
 		unlinked:   "已解除帳號綁定。",
 		login:      "登入",
-		loginFirst: "請先登入並綁定帳號,才能使用這項服務。",
-		tryLater:   "目前無法取得您的資料,請稍後再試。",
+		loginFirst: "請先登入並綁定帳號，才能使用這項服務。",
+		tryLater:   "目前無法取得您的資料，請稍後再試。",
 	}
 	englishWords = chatWords{
 		linked:     "Your account is linked. You can unlink it here in the chat at any time.",
