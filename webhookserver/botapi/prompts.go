@@ -118,8 +118,8 @@ func (a *API) wanted(userID string, asked promptRequest, preferred string) Wante
 // maxImageURL is LINE's limit for the address of a picture, in characters.
 const maxImageURL = 1000
 
-// readPrompt reads what the bot asks for. A field that nobody knows is a mistake, such as tilte, that would
-// otherwise show in the chat.
+// readPrompt reads what the bot asks for. A field that nobody knows is a mistake, such as tilte, that would otherwise show in
+// the chat.
 func readPrompt(contentType string, body []byte) (promptRequest, error) {
 	if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
 		return promptRequest{}, &Problem{
@@ -127,13 +127,8 @@ func readPrompt(contentType string, body []byte) (promptRequest, error) {
 		}
 	}
 	var asked promptRequest
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&asked); err != nil {
+	if !asked.read(body) {
 		return promptRequest{}, invalid("The body must be one JSON object with kind and, if wanted, title, imageURL and send.")
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return promptRequest{}, invalid("The body must be one JSON object and nothing else.")
 	}
 	if asked.Kind != Login && asked.Kind != Logout {
 		return promptRequest{}, invalid("kind must be login or logout.")
@@ -142,6 +137,30 @@ func readPrompt(contentType string, body []byte) (promptRequest, error) {
 		return promptRequest{}, invalid("imageURL must be an https URL of at most 1000 characters.")
 	}
 	return asked, nil
+}
+
+// read reports whether the body is one JSON object with known members, to the letter and each once. encoding/json alone takes
+// KIND for kind, and the last of two.
+func (p *promptRequest) read(body []byte) bool {
+	members := map[string]any{"kind": &p.Kind, "title": &p.Title, "imageURL": &p.ImageURL, "send": &p.Send}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
+		return false
+	}
+	for decoder.More() {
+		token, err := decoder.Token()
+		name, _ := token.(string)
+		into, ok := members[name]
+		if err != nil || !ok || decoder.Decode(into) != nil {
+			return false
+		}
+		delete(members, name)
+	}
+	if _, err := decoder.Token(); err != nil { // the closing brace
+		return false
+	}
+	_, err := decoder.Token()
+	return errors.Is(err, io.EOF)
 }
 
 func isPicture(address string) bool {
