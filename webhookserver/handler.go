@@ -35,7 +35,7 @@ func (s *Server) handler(p port) http.Handler {
 		id := newRequestID()
 		setSafeHeaders(w.Header())
 		w.Header()[requestIDHeader] = []string{id}
-		ctx, span := s.startSpan(withRequestIDs(r.Context(), requestIDs{ours: id, given: givenRequestID(r.Header)}), p)
+		ctx, span := s.startSpan(&requestContext{r.Context(), id, givenRequestID(r.Header)}, p)
 		r = r.WithContext(ctx)
 		a := &answer{ResponseWriter: w}
 

@@ -13,13 +13,21 @@ import (
 // make two requests look like one.
 const requestIDHeader = "X-Request-Id"
 
-// requestIDs are the names of one request: ours, and the one that a proxy in front gave it, if any.
-type requestIDs struct{ ours, given string }
+// requestContext is the context of a request that has names: ours, and the one that a proxy in front gave it, if any. It is a
+// context of its own because every request has one.
+type requestContext struct {
+	context.Context //nolint:containedctx // it is one itself
+	ours, given     string
+}
 
-type requestIDsKey struct{}
+type requestKey struct{}
 
-func withRequestIDs(ctx context.Context, ids requestIDs) context.Context {
-	return context.WithValue(ctx, requestIDsKey{}, ids)
+// Value implements [context.Context].
+func (c *requestContext) Value(key any) any {
+	if key == (requestKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
 }
 
 // proxyRequestID is what ingress controllers make: a UUID (Envoy), or 32 hexadecimal digits (nginx). Nothing else is taken
@@ -44,10 +52,10 @@ type requestHandler struct{ slog.Handler }
 
 // Handle implements [slog.Handler].
 func (h requestHandler) Handle(ctx context.Context, r slog.Record) error {
-	if ids, ok := ctx.Value(requestIDsKey{}).(requestIDs); ok {
-		r.AddAttrs(slog.String("request", ids.ours))
-		if ids.given != "" {
-			r.AddAttrs(slog.String("proxyRequest", ids.given))
+	if request, ok := ctx.Value(requestKey{}).(*requestContext); ok {
+		r.AddAttrs(slog.String("request", request.ours))
+		if request.given != "" {
+			r.AddAttrs(slog.String("proxyRequest", request.given))
 		}
 	}
 	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
