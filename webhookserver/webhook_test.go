@@ -122,6 +122,30 @@ func TestLINEWebhook(t *testing.T) {
 	})
 }
 
+// C39: a LINE channel's secret signs the events of its one bot. What is signed with it and addressed to another bot is taken,
+// so that LINE does not send it again, and has no effect.
+func TestLINEWebhookOfAnotherBot(t *testing.T) {
+	const bot = "Ub21f25d1c6b9a3a1ab3f4c60a2c5e7d9"
+	var dir string
+	w := newWorld(t, keepStore(&dir), func(_ *world, s *config.Settings) { s.Channels[0].LINE.BotUserID = bot })
+	w.untilReady(t)
+	kept := openLinks(t, dir, "LINE", oaID)
+	now := time.Now()
+	kept.pending(t, "", aliceCode, now, 10*time.Minute)
+	to := func(destination string) string {
+		return strings.Replace(lineEvent("ok", lineSource(lineUser), aliceCode, now), `"destination":"x"`, `"destination":"`+destination+`"`, 1)
+	}
+	for _, c := range []struct {
+		destination string
+		linked      bool
+	}{{"U00000000000000000000000000000000", false}, {"", false}, {bot, true}} {
+		body := to(c.destination)
+		if a := w.post(t, "/hr/webhook", body, byLINE(body)); a.Code != http.StatusOK || kept.active(t, lineUser) != c.linked {
+			t.Errorf("to %q: %d, linked %t; want 200, %t", c.destination, a.Code, !c.linked, c.linked)
+		}
+	}
+}
+
 // C40, C42, C43: what is too much, compressed or not readable is refused, and the connection with it.
 func TestWebhookLimits(t *testing.T) {
 	w := newWorld(t)

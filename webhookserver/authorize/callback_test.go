@@ -100,6 +100,54 @@ func TestCallbackForgedCookie(t *testing.T) {
 	}
 }
 
+// TestCallbackAnyBitFlipped flips every bit of the state of one login, and every bit of a cookie, each of a login of its own.
+// None of it gets to the issuer; a state that is not the login's harms it not. // C22
+func TestCallbackAnyBitFlipped(t *testing.T) {
+	w := newWorld(t)
+	login := func() (url.Values, string, string) {
+		b := w.browser()
+		answer := w.Issuer.SignIn(t, b.atIssuer(t), issuertest.Login{})
+		for name, value := range b.cookies {
+			return answer, name, value
+		}
+		t.Fatal("the login has no cookie")
+		return nil, "", ""
+	}
+	send := func(answer url.Values, state, name, value string) int {
+		changed := maps.Clone(answer)
+		changed.Set("state", state)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/callback?"+changed.Encode(), nil)
+		r.Header.Set("Cookie", name+"="+value) // as it is: http.Cookie would leave out what no cookie may hold
+		return w.browser().do(t, r).Code
+	}
+	answer, name, value := login()
+	state := answer.Get("state")
+	for i := range len(state) * 8 {
+		if code := send(answer, flipBit(state, i), name, value); code < http.StatusBadRequest {
+			t.Errorf("bit %d of the state: got %d", i, code)
+		}
+	}
+	if code := send(answer, state, name, value); code != http.StatusSeeOther {
+		t.Errorf("afterwards the right state got %d, want 303", code)
+	}
+	before := len(w.Issuer.TokenRequests())
+	for i := range len(value) * 8 {
+		answer, name, value := login()
+		if code := send(answer, answer.Get("state"), name, flipBit(value, i)); code < http.StatusBadRequest {
+			t.Errorf("bit %d of the cookie: got %d", i, code)
+		}
+	}
+	if n := len(w.Issuer.TokenRequests()) - before; n != 0 {
+		t.Errorf("the issuer got %d token requests with a wrong cookie, want none", n)
+	}
+}
+
+func flipBit(s string, bit int) string {
+	changed := []byte(s)
+	changed[bit/8] ^= 1 << (bit % 8)
+	return string(changed)
+}
+
 func flip(s string, at int) string {
 	other := byte('A')
 	if s[at] == 'A' {
@@ -210,7 +258,7 @@ func TestCallbackOfAnotherChannel(t *testing.T) {
 	}
 }
 
-// TestCallbackOnAnotherReplica takes each step on another replica: nothing of a login is in memory.
+// TestCallbackOnAnotherReplica takes each step on another replica: nothing of a login is in memory. // C22
 func TestCallbackOnAnotherReplica(t *testing.T) {
 	one := newWorld(t)
 	two := one.replica(t)
