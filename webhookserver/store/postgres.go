@@ -129,6 +129,7 @@ func postgresBackend() (backend, error) {
 		migrations:  migrations,
 		tableExists: `SELECT to_regclass($1) IS NOT NULL`,
 		lockName:    `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`,
+		analyze:     `ANALYZE links, revoked_users`,
 		health:      `SELECT current_setting('transaction_read_only')::boolean FROM schema_compat`,
 		classify:    classifyPostgres,
 	}, nil

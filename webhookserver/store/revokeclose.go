@@ -4,13 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"strings"
 	"time"
 
 	"channellink.dev/operator/webhookserver/link"
 )
 
-// closeBite is how many links one transaction closes when those of a whole channel are: others wait for it.
-const closeBite = 50
+// closeBite is how many links one transaction closes when those of a whole channel are: others wait for it, and over a slow
+// network its hundred statements have to fit into callTimeout.
+const closeBite = 20
 
 // loggedInAt is link.Link.LoggedInAt in SQL.
 const loggedInAt = `CASE WHEN login_at = 0 THEN linked_at ELSE login_at END`
@@ -192,6 +194,9 @@ func (s *Store) CloseLinks(ctx context.Context, l link.Lease, tell link.Telling,
 	if err != nil {
 		return false, err
 	}
+	if s.backend.analyze != "" && ctx.Err() == nil {
+		s.analyze(ctx)
+	}
 	for !done && ctx.Err() == nil {
 		// A bite that has begun is taken: an end of ctx is no failure.
 		err = s.transact(context.WithoutCancel(ctx), "close links", func(ctx context.Context, tx *sql.Tx) error {
@@ -203,6 +208,13 @@ func (s *Store) CloseLinks(ctx context.Context, l link.Lease, tell link.Telling,
 		}
 	}
 	return done, nil
+}
+
+// analyze costs some tens of milliseconds. If it fails, what follows is slow, and fails by itself if it is too slow.
+func (s *Store) analyze(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, _ = s.write.ExecContext(ctx, s.backend.analyze)
 }
 
 // closeNext takes one bite. Sessions go first, then pending links, which would become active behind the place that the
@@ -224,12 +236,14 @@ func closeNext(ctx context.Context, tx *sql.Tx, l link.Lease, tell link.Telling,
 	if err != nil || n == sweepBite {
 		return false, err
 	}
+	// Sorted here: for the order's sake SQLite would look at every link of the channel, each time.
 	pending, err := selectLinks(ctx, tx, `channel = $1 AND NOT confirmed AND state = 'pending' AND `+loggedInAt+` <= $2
-		ORDER BY user_id, id LIMIT $3`, l.Channel, fence, closeBite)
+		LIMIT $3`, l.Channel, fence, closeBite)
 	if err != nil {
 		return false, err
 	}
 	if len(pending) > 0 {
+		slices.SortFunc(pending, func(a, b storedLink) int { return strings.Compare(a.UserID, b.UserID) })
 		return false, c.closeLinks(ctx, tx, pending)
 	}
 	links, err := selectLinks(ctx, tx, `channel = $1 AND user_id > $4 AND state IN ('active', 'unlinking') AND `+loggedInAt+` <= $2

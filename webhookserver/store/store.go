@@ -58,6 +58,9 @@ type backend struct {
 	// lockName is a statement with one parameter that makes other transactions wait which lock the same name, until this
 	// one ends. Empty where a transaction has the whole database for itself.
 	lockName string
+	// analyze has the planner look at the tables that closing a channel goes through: after an import, or where nothing
+	// vacuums, it takes them for small and reads all of a channel to find one link. Empty where the planner knows better.
+	analyze string
 	// health is a query whose one row tells whether writes are refused.
 	health string
 	// classify returns what an error of the driver means, and its code.
