@@ -14,6 +14,10 @@ CLUSTER_PORT ?= 8080
 VERSION ?= dev
 # ARCHS are the architectures of the images; empty means this machine's.
 ARCHS ?=
+# FUZZTIME is how long `fuzz` looks for a bad input of each target, and DURATION how
+# long `soak` goes on.
+FUZZTIME ?= 1m
+DURATION ?= 30m
 # TESTFLAGS go to every `go test`, for example TESTFLAGS='-run Conflict -v'.
 TESTFLAGS ?=
 
@@ -151,16 +155,30 @@ test-browser: deps ## logins in Chromium, at a real OpenID provider (build tags 
 screenshots: deps ## pictures of every page in dist/test/screenshots
 	@go test -count=1 -tags browser ./test/browser -run Screenshots
 
+# Removing the operator is tried first, while nobody else has ChannelLinks; with -run
+# in TESTFLAGS all is one.
+CLUSTERTEST   = KUBECONFIG=$(CURDIR)/.cluster/kubeconfig KUBECTL=$(CURDIR)/.cluster/bin/kubectl $(GOTEST) -count=1 -tags cluster
+INSTALLATION := '^TestInstallation$$'
+
 .PHONY: test-cluster
-test-cluster: deploy ## tests on the real cluster (build tag cluster)
+test-cluster: deploy bin/helm ## tests on the real cluster (build tag cluster)
 	@if [ "$(CLUSTER)" = own ]; then \
 	  $(call say,'what tests and demo take for granted of a cluster'); \
 	  (cd hack/cluster && go test -count=1 -tags cluster -run Live $(TESTFLAGS) .); fi
 	@hack/demo/dex
+	@$(if $(findstring -run,$(TESTFLAGS)),,$(call say,'installing and removing on the cluster'); $(CLUSTERTEST) -run $(INSTALLATION) ./test/cluster)
 	@hack/demo/chatsim
 	@hack/demo/company
 	@$(call say,'tests on the cluster')
-	@KUBECONFIG=$(CURDIR)/.cluster/kubeconfig KUBECTL=$(CURDIR)/.cluster/bin/kubectl $(GOTEST) -count=1 -tags cluster $(call tagged,cluster)
+	@$(CLUSTERTEST) $(if $(findstring -run,$(TESTFLAGS)),,-skip $(INSTALLATION)) $(call tagged,cluster)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME; what fails is kept in its testdata and fails `make test` from then on
+	@git grep --untracked -nE '^func Fuzz[A-Za-z]+\(f' -- '*_test.go' | sed -E 's|^(.*)/[^/]+:[0-9]+:func (Fuzz[A-Za-z]+).*|\1 \2|' | sort -u | \
+	while read -r folder target; do \
+	  $(call say,"$$target in $$folder for $(FUZZTIME)"); \
+	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$folder" || exit 1; \
+	done
 
 .PHONY: bench
 bench: assets ## 500 ChannelLinks against API server and etcd, calls of webhook, services and bot API, each beside a floor
