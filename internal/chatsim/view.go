@@ -67,6 +67,9 @@ func (s *Simulator) view(c *channel, u *user, resource *Resource) View {
 		v.Commands = s.commands(c, u)
 	}
 	v.Steps = u.steps(v.Resource)
+	if c.Kind == LINE && c.BotBonnie == nil && v.Resource.unlinkedSince(u.linkedAt) {
+		v.User.Linked = false // nobody tells LINE, which keeps no links
+	}
 	return v
 }
 

@@ -10,6 +10,8 @@ export function drawSteps({ steps }) {
     { class: step.done ? "done" : "", "aria-current": i === next ? "step" : null },
     make("span", { class: "number", "aria-hidden": "true" }, step.done ? "✓" : String(i + 1)),
     make("span", {}, step.text, step.done && hidden(" (done)")))));
+  const list = byId("steps"); // on a phone it is a row that scrolls
+  list.scrollLeft = (list.querySelector("[aria-current]")?.offsetLeft ?? 0) - list.offsetLeft;
 }
 
 // ranks put what sums the others up first.
@@ -51,8 +53,9 @@ const called = (party) => names[party] ?? party ?? "";
 // proof says what showed who asks, and whether it was believed.
 function proof(request) {
   if (request.signed) {
-    const good = request.status >= 200 && request.status < 300;
-    return [good ? "good" : "bad", good ? "signature ok" : "signed", request.signed];
+    const good = request.credentials ? request.credentials === "ok" : request.status >= 200 && request.status < 300;
+    const what = request.signed === "Authorization" ? "assertion" : "signature";
+    return [good ? "good" : "bad", good ? `${what} ok` : `${what} refused`, request.signed];
   }
   switch (request.credentials) {
     case "ok": return ["good", "token ok", ""];

@@ -43,6 +43,8 @@ const post = (path, body) => fetch(me.at + path, {
 
 const toEnd = () => chat.scrollTo({ top: chat.scrollHeight });
 
+new ResizeObserver(toEnd).observe(chat);
+
 // drawChat adds what is new, so that who hears the page hears that alone.
 export function drawChat(view) {
   document.getElementById("linked").textContent = view.user.linked ? "your account is linked" : "not linked";

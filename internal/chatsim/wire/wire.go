@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -17,6 +18,8 @@ type Entry struct {
 	Channel string `json:"channel,omitempty"`
 	Method  string `json:"method"`
 	Path    string `json:"path"`
+	// Signed names the header with a signature: of the body, or Authorization for a signed token.
+	Signed string `json:"signed,omitempty"`
 	// Credentials are ok or wrong; empty when the request had none.
 	Credentials string `json:"credentials,omitempty"`
 	Status      int    `json:"status"`
@@ -126,8 +129,12 @@ func entry(from, to, channel string, req *http.Request, status int) Entry {
 		e.Channel = *about
 	}
 	for _, name := range []string{"Authorization", "X-Line-Signature", "X-Hub-Signature-256", "X-Hub-Signature"} {
-		if req.Header.Get(name) == "" {
+		value := req.Header.Get(name)
+		if value == "" {
 			continue
+		}
+		if name != "Authorization" || strings.Count(value, ".") == 2 { // a JWT has three parts
+			e.Signed = name
 		}
 		e.Credentials = "ok"
 		if status == http.StatusUnauthorized {

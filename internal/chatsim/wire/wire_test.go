@@ -36,7 +36,7 @@ func TestReporter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer secret")
+	req.Header.Set("Authorization", "Bearer header.claims.signature")
 	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +44,7 @@ func TestReporter(t *testing.T) {
 	_, _ = io.Copy(io.Discard, resp.Body)
 	_ = resp.Body.Close()
 
-	took := Entry{"server", "samplehr", "hr", "POST", "/leave", "wrong", 401}
+	took := Entry{"server", "samplehr", "hr", "POST", "/leave", "Authorization", "wrong", 401}
 	asked := took
 	asked.From, asked.To = "samplehr", "server"
 	for range 2 {
