@@ -55,6 +55,42 @@ func TestBackingOff(t *testing.T) {
 	}
 }
 
+// A request whose platform is down goes as soon as it is deleted: nothing holds it, and nobody asks for it again. C69
+func TestADeletedRequest(t *testing.T) {
+	d := newDesk(t)
+	link := d.channel("line")
+	d.servers.platform(link, always(adminapi.UnlinkWaiting, adminapi.UnlinkUnreachable))
+	unlink := ask(t, "leaver", d.namespace, link.Name)
+	d.expect(unlink, v1alpha1.ReasonBackingOff)
+	remove(t, unlink)
+	if exists(t, unlink) {
+		t.Errorf("it is held by %v", unlink.Finalizers)
+	}
+	d.clock.Step(time.Hour)
+	d.settle(unlink)
+	if got := d.servers.entryOf(link, unlink); got.asked != 1 {
+		t.Errorf("%d questions, want the one before the deletion", got.asked)
+	}
+}
+
+// More users than one attempt has time for: the next one follows at once, and nobody is told that something failed.
+func TestMoreThanOneAttempt(t *testing.T) {
+	d := newDesk(t)
+	link := d.channel("line")
+	d.servers.platform(link, failing(2, "", 0))
+	unlink := ask(t, "leaver", d.namespace, link.Name)
+	for range 2 {
+		if result := d.expect(unlink, v1alpha1.ReasonBackingOff); result.RequeueAfter != time.Second {
+			t.Errorf("asked again after %s", result.RequeueAfter)
+		}
+		if reconciling := meta.FindStatusCondition(unlink.Status.Conditions, v1alpha1.ConditionReconciling); !strings.Contains(reconciling.Message, "more users") {
+			t.Errorf("told: %s", reconciling.Message)
+		}
+		d.clock.Step(time.Second)
+	}
+	d.expect(unlink, v1alpha1.ReasonUnlinked)
+}
+
 // A platform that asks for patience gets it: Retry-After is a minimum. C74
 func TestRetryAfter(t *testing.T) {
 	d := newDesk(t)

@@ -67,11 +67,27 @@ hr-7 vision-hr False Suspended 0s
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
 	})
+	t.Run("conditions", func(t *testing.T) {
+		const want = `Complete=True Unlinked: The links are revoked
+Failed=False Unlinked: The links are revoked
+Ready=True Unlinked: The links are revoked
+Reconciling=False Unlinked: The links are revoked
+Stalled=False Unlinked: The links are revoked
+`
+		got, err := kubectl(t, namespace, "get", "unlink", "hr-1", "-o",
+			`jsonpath={range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\n"}{end}`)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+	})
 	t.Run("wait", func(t *testing.T) {
 		for object, condition := range map[string]string{"hr-1": "Complete", "hr-2": "Ready", "hr-4": "Failed", "hr-5": "Reconciling", "hr-6": "Complete=false"} {
 			if out, err := kubectl(t, namespace, "wait", "unlink/"+object, "--for=condition="+condition, "--timeout=20s"); err != nil {
 				t.Errorf("%s: %v: %s", object, err, out)
 			}
+		}
+		if out, err := kubectl(t, namespace, "wait", "unlink/hr-4", "--for=jsonpath={.status.completionTime}", "--timeout=20s"); err != nil {
+			t.Errorf("its end: %v: %s", err, out)
 		}
 		out, err := kubectl(t, namespace, "wait", "unlink/hr-4", "--for=condition=Complete", "--timeout=1s")
 		if err == nil {

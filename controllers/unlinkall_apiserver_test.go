@@ -188,7 +188,7 @@ func TestUnlinkAllAfterARestart(t *testing.T) {
 	}
 }
 
-// When the time is over, everything goes but the volume, and an Event counts who is left.
+// When the time is over, everything goes but the volume, and an Event counts who is left. C69
 func TestUnlinkAllGivesUp(t *testing.T) {
 	for name, tc := range map[string]struct {
 		says func(*fakeServer)
