@@ -161,7 +161,7 @@ CLUSTERTEST   = KUBECONFIG=$(CURDIR)/.cluster/kubeconfig KUBECTL=$(CURDIR)/.clus
 INSTALLATION := '^TestInstallation$$'
 
 .PHONY: test-cluster
-test-cluster: deploy bin/helm ## tests on the real cluster (build tag cluster)
+test-cluster: deps deploy bin/helm ## tests on the real cluster, one of them in Chromium (build tag cluster)
 	@if [ "$(CLUSTER)" = own ]; then \
 	  $(call say,'what tests and demo take for granted of a cluster'); \
 	  (cd hack/cluster && go test -count=1 -tags cluster -run Live $(TESTFLAGS) .); fi
