@@ -32,6 +32,9 @@ const (
 	maxServerResident = 25 << 20
 	maxServerReady    = time.Second
 
+	minUnlinkRatio = 0.5
+	maxPaceLost    = 0.1
+
 	minLoginRatio    = 0.7
 	maxSessionBytes  = 2 << 10
 	maxSessionMemory = 1 << 10 // sessions are in the database; what grows is what the runtime keeps for the next request
