@@ -42,6 +42,7 @@ func TestAppliedAgainANewerLinkStays(t *testing.T) {
 	server := c.startServer(t, c.applyChannel(t), t.TempDir())
 	server.linked(t, phone, longAgo)
 	first := c.apply(t, manifest(t))
+	c.runFromPage(t, "kubectl wait")
 	c.awaitOver(t, first, v1alpha1.UnlinkResultUnlinked)
 	server.expectLinked(t)
 
@@ -103,8 +104,12 @@ func TestAfterARestoreANewerLinkStays(t *testing.T) {
 	server.expectLinked(t, phone, tablet)
 	server.linked(t, tablet, time.Now())
 
-	c.remove(t, request)
-	c.awaitOver(t, c.apply(t, manifest(t)), v1alpha1.UnlinkResultUnlinked)
+	c.runFromPage(t, "kubectl delete accountunlinks")
+	again := c.apply(t, manifest(t))
+	c.awaitOver(t, again, v1alpha1.UnlinkResultUnlinked)
+	if again.UID == request.UID {
+		t.Error("the page's command did not delete the request")
+	}
 	server.expectLinked(t, tablet)
 }
 
@@ -142,12 +147,7 @@ func TestWithoutTheFenceANewerLinkGoes(t *testing.T) {
 // manifest is the AccountUnlink of docs/gitops.md.
 func manifest(t *testing.T) *v1alpha1.AccountUnlink {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join(root, "docs", "gitops.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, block, _ := strings.Cut(string(page), "```yaml\n")
-	block, _, _ = strings.Cut(block, "```")
+	block := blockOf(t, "yaml", "apiVersion: channellink.dev/v1alpha1\nkind: AccountUnlink")
 	unlink := &v1alpha1.AccountUnlink{}
 	if err := yaml.UnmarshalStrict([]byte(block), unlink); err != nil {
 		t.Fatal(err)

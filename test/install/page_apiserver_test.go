@@ -78,6 +78,31 @@ func TestInstallationPage(t *testing.T) {
 	}
 }
 
+// Every command of docs/upgrade.md works in a cluster that has the last release, in the order of the page.
+func TestUpgradePage(t *testing.T) {
+	env := emptyCluster(t)
+	kubectlApply(t, env, "-k", filepath.Join(lastRelease(t), "config", "default"))
+	links := createLinks(t, env, 2)
+	run := 0
+	for _, part := range sections(t, "upgrade.md") {
+		for _, commands := range part.commands {
+			sh(t, env, commands)
+			run++
+		}
+	}
+	if run < 5 {
+		t.Errorf("the page has %d blocks of sh: the test looks at too little", run)
+	}
+	for _, link := range links {
+		if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(link), link); err != nil {
+			t.Fatal(err)
+		}
+		if link.Spec.Suspend == nil || *link.Spec.Suspend {
+			t.Errorf("%s was held back, and is to be let go: suspend is %v", link.Name, link.Spec.Suspend)
+		}
+	}
+}
+
 // expectRemoved fails if anything of the operator is there beside the definitions.
 func expectRemoved(t *testing.T, env *testenv.Environment) {
 	t.Helper()
@@ -136,7 +161,8 @@ func sh(t *testing.T, env *testenv.Environment, commands string) {
 
 var (
 	heading = regexp.MustCompile(`(?m)^## (.+)$`)
-	block   = regexp.MustCompile("(?s)\n```(sh|yaml)\n(.*?)\n```")
+	// block stands further in below an item of a list.
+	block = regexp.MustCompile("(?s)\n( *)```(sh|yaml)\n(.*?)\n *```")
 )
 
 // sections reads a page of docs.
@@ -157,10 +183,11 @@ func sections(t *testing.T, page string) []section {
 			rest = rest[:next[0]]
 		}
 		for _, match := range block.FindAllStringSubmatch(rest, -1) {
-			if match[1] == "sh" {
-				part.commands = append(part.commands, match[2])
+			text := strings.TrimPrefix(strings.ReplaceAll("\n"+match[3], "\n"+match[1], "\n"), "\n")
+			if match[2] == "sh" {
+				part.commands = append(part.commands, text)
 			} else {
-				part.manifests = append(part.manifests, match[2]+"\n")
+				part.manifests = append(part.manifests, text+"\n")
 			}
 		}
 		parts = append(parts, part)

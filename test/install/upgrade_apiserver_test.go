@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -45,49 +46,50 @@ func TestDefinitionsStayCompatible(t *testing.T) {
 }
 
 // The last release, with live objects, is upgraded by the manifests, rolled back, and upgraded by the chart. No object is
-// lost or made anew, each stays valid and is carried out again, and a Deployment changes no more than once for each
-// operator. C83
+// lost or made anew, each stays valid and is carried out again; and as long as the servers' image stays, so do their pods. C83
 func TestUpgrade(t *testing.T) {
 	env := emptyCluster(t)
 	before := lastRelease(t)
 	old, current := buildOperator(t, before), buildOperator(t, root)
-	kubectlApply(t, env, "-k", filepath.Join(before, "config", "default"))
-	links := createLinks(t, env)
+	fromLastRelease := func() { kubectlApply(t, env, "-k", filepath.Join(before, "config", "default")) }
+	fromLastRelease()
+	links := createLinks(t, env, liveLinks)
 	unlink := createUnlink(t, env, links[0].Namespace)
 
-	run := func(program string) (stop func()) {
+	carriedOutBy := func(program string, round int) map[string]appsv1.Deployment {
 		user := serviceAccount(operatorNamespace)
 		awaitRights(t, env, user, "")
-		return startOperator(t, env, program, user, operatorNamespace, []string{serverImage})
+		stop := startOperator(t, env, program, user, operatorNamespace, []string{serverImage})
+		defer stop()
+		touch(t, env, links, round)
+		awaitCarriedOut(t, env, links)
+		return deployments(t, env)
 	}
-	stop := run(old)
-	awaitCarriedOut(t, env, links)
-	stop()
-	was := deployments(t, env)
-
+	released := carriedOutBy(old, 1)
 	steps := []struct {
 		name, program string
 		install       func()
 	}{
 		{"upgraded by the manifests", current, func() { kubectlApply(t, env, "-f", filepath.Join(root, "dist", "install.yaml")) }},
-		{"rolled back", old, func() { kubectlApply(t, env, "-k", filepath.Join(before, "config", "default")) }},
+		{"restarted", current, func() {}},
+		{"rolled back", old, fromLastRelease},
 		{"upgraded by the chart", current, func() {
 			helm(t, env, "upgrade", "channellink", "charts/channellink", "--install", "--take-ownership", "--namespace", operatorNamespace)
 		}},
 	}
-	for _, step := range steps {
+	was := released
+	for i, step := range steps {
 		step.install()
-		stop := run(step.program)
-		edit(t, env, links, step.name)
-		awaitCarriedOut(t, env, links)
-		stop()
-		now := deployments(t, env)
-		for key, deployment := range was {
-			switch after, ok := now[key]; {
-			case !ok || after.UID != deployment.UID:
-				t.Errorf("%s: Deployment %s was lost or made anew", step.name, key)
-			case after.Generation > deployment.Generation+2: // the operator's change, and the edit's
-				t.Errorf("%s: Deployment %s went from generation %d to %d", step.name, key, deployment.Generation, after.Generation)
+		now := carriedOutBy(step.program, 2+i)
+		for name, before := range was {
+			after, ok := now[name]
+			switch diff := cmp.Diff(released[name].Spec.Template, after.Spec.Template); {
+			case !ok || after.UID != before.UID:
+				t.Errorf("%s: Deployment %s was lost or made anew", step.name, name)
+			case diff != "": // if it has to be, docs/upgrade.md says so and this test what
+				t.Errorf("%s: the pods of Deployment %s restart (-last release +now):\n%s", step.name, name, diff)
+			case after.Generation > before.Generation+1:
+				t.Errorf("%s: Deployment %s went from generation %d to %d", step.name, name, before.Generation, after.Generation)
 			}
 		}
 		was = now
@@ -173,8 +175,8 @@ func kubectlApply(t *testing.T, env *testenv.Environment, args ...string) {
 		WithTimeout(patience).Should(Succeed(), "the kinds must be served")
 }
 
-// createLinks creates channels of every route, each with a page and a URL of its own.
-func createLinks(t *testing.T, env *testenv.Environment) []*v1alpha1.ChannelLink {
+// createLinks creates this many channels of every route, each with a page and a URL of its own.
+func createLinks(t *testing.T, env *testenv.Environment, number int) []*v1alpha1.ChannelLink {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "vision"}}
 	if err := env.Client.Create(t.Context(), namespace); err != nil {
@@ -182,7 +184,7 @@ func createLinks(t *testing.T, env *testenv.Environment) []*v1alpha1.ChannelLink
 	}
 	routes := []string{"line", "messenger", "botbonnie-line", "botbonnie-messenger"}
 	var links []*v1alpha1.ChannelLink
-	for i := range liveLinks {
+	for i := range number {
 		link := sample(t, routes[i%len(routes)], namespace.Name)
 		link.Name = fmt.Sprintf("link-%03d", i)
 		link.Spec.PageID = fmt.Sprintf("90000%03d", i)
@@ -214,13 +216,13 @@ func createUnlink(t *testing.T, env *testenv.Environment, namespace string) *v1a
 	return unlink
 }
 
-// edit changes every ChannelLink, as a client of the definitions that are there now does.
-func edit(t *testing.T, env *testenv.Environment, links []*v1alpha1.ChannelLink, name string) {
+// touch changes every ChannelLink in a field that no server knows, as a client of the definitions that are there now does.
+func touch(t *testing.T, env *testenv.Environment, links []*v1alpha1.ChannelLink, round int) {
 	t.Helper()
+	patch := fmt.Appendf(nil, `{"spec": {"unlinkAllTimeoutSeconds": %d}}`, 600+round)
 	for _, link := range links {
-		patch := fmt.Appendf(nil, `{"spec": {"displayName": %q}}`, name)
 		if err := env.Client.Patch(t.Context(), link, client.RawPatch(types.MergePatchType, patch)); err != nil {
-			t.Errorf("%s: %s is not valid any more: %v", name, link.Name, err)
+			t.Errorf("%s is not valid any more: %v", link.Name, err)
 		}
 	}
 }
