@@ -17,6 +17,7 @@ import (
 	"channellink.dev/operator/webhookserver/adminapi"
 	"channellink.dev/operator/webhookserver/authorize/issuer/issuertest"
 	"channellink.dev/operator/webhookserver/config"
+	"channellink.dev/operator/webhookserver/tracing/tracingtest"
 )
 
 const (
@@ -189,10 +190,12 @@ func (f *flow) use(t *testing.T) {
 	f.get(t, "/hr/"+lineUser+"?userId="+lineUser)
 }
 
-// TestNothingIsTold links, uses and unlinks, with every line logged: neither log nor metric nor the operator's answers name a
-// secret or a person. // C27, C65
+// TestNothingIsTold links, uses and unlinks, with every line logged and every request traced: neither log nor span nor metric
+// nor the operator's answers name a secret or a person. // C27, C65
 func TestNothingIsTold(t *testing.T) {
-	f := newFlow(t)
+	collector := tracingtest.New(t)
+	traced, flush := tracedTo(t, collector)
+	f := newFlow(t, traced)
 	f.link(t)
 	f.use(t)
 
@@ -211,8 +214,9 @@ func TestNothingIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	flush()
 	for where, text := range map[string]string{
-		"log": f.logs.String(), "metrics": do(t, http.MethodGet, f.Ops+"/metrics", nil).Body,
+		"spans": collector.Raw(), "log": f.logs.String(), "metrics": do(t, http.MethodGet, f.Ops+"/metrics", nil).Body,
 		"status": fmt.Sprintf("%+v", status), "unlinking": fmt.Sprintf("%+v", result),
 		"readiness": f.ready(t).Body,
 	} {

@@ -10,7 +10,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"channellink.dev/operator/internal/plugin"
 )
@@ -25,6 +27,7 @@ func main() {
 		fmt.Println(version)
 		return
 	}
+	log.SetLogger(logr.Discard()) // its client would complain after half a minute that nobody has
 	err := plugin.Run(ctx, os.Args[1:], plugin.Env{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Now: time.Now})
 	switch {
 	case err == nil, errors.Is(err, pflag.ErrHelp):

@@ -138,9 +138,8 @@ func viewer(t *testing.T, d *desk) *rest.Config {
 // says.
 type podMetrics struct {
 	*httptest.Server
-	asked  atomic.Int32
-	before atomic.Value // the text of the first answer
-	after  atomic.Value // and of those that follow
+	asked atomic.Int32
+	read  func(asked int) string // the metrics, when they are asked for the first time, the second, …
 }
 
 func newPodMetrics(t *testing.T) *podMetrics {
@@ -159,15 +158,11 @@ func newPodMetrics(t *testing.T) *podMetrics {
 		Transport: transport,
 	}
 	m.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasSuffix(r.URL.Path, "/pods/http:vision-hr-0:9090/proxy/metrics") {
+		if !strings.HasSuffix(r.URL.Path, "-0:9090/proxy/metrics") {
 			proxy.ServeHTTP(w, r)
 			return
 		}
-		text := m.after.Load()
-		if m.asked.Add(1) == 1 {
-			text = m.before.Load()
-		}
-		_, _ = fmt.Fprint(w, text)
+		_, _ = fmt.Fprint(w, m.read(int(m.asked.Add(1))))
 	}))
 	t.Cleanup(m.Close)
 	return m
@@ -178,18 +173,12 @@ func (m *podMetrics) config() *rest.Config {
 		&pem.Block{Type: "CERTIFICATE", Bytes: m.Certificate().Raw})}}
 }
 
-// TestDoctorWaitsForACall has a platform call, and says how it was answered.
-func TestDoctorWaitsForACall(t *testing.T) {
-	const other = `channellink_http_requests_total{code="200",method="GET",port="public",route="GET /{$}"} %d
-channellink_http_requests_total{code="200",method="GET",port="ops",route="GET /metrics"} %d
-channellink_http_requests_total{code="200",method="POST",port="public",route="POST /webhook"} 7
-channellink_http_requests_total{code="%s",method="POST",port="public",route="POST /botbonnie/linked"} %d
-`
-	d := newDesk(t, "vision-hr")
-	wellServed(d)
+// runningPod is a pod of the server of a ChannelLink, as far as the API server knows.
+func (d *desk) runningPod(t *testing.T, name string) *corev1.Pod {
+	t.Helper()
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "vision-hr-0", Namespace: d.namespace, Labels: map[string]string{
-			"app.kubernetes.io/name": "channellink-server", "app.kubernetes.io/instance": "vision-hr", "app.kubernetes.io/component": "server",
+		ObjectMeta: metav1.ObjectMeta{Name: name + "-0", Namespace: d.namespace, Labels: map[string]string{
+			"app.kubernetes.io/name": "channellink-server", "app.kubernetes.io/instance": name, "app.kubernetes.io/component": "server",
 		}},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{
 			Name: "server", Image: "registry.example/server", Ports: []corev1.ContainerPort{{Name: "ops", ContainerPort: 9090}},
@@ -202,6 +191,19 @@ channellink_http_requests_total{code="%s",method="POST",port="public",route="POS
 	if err := env.Client.Status().Update(t.Context(), pod); err != nil {
 		t.Fatal(err)
 	}
+	return pod
+}
+
+// TestDoctorWaitsForACall has a platform call, and says how it was answered.
+func TestDoctorWaitsForACall(t *testing.T) {
+	const other = `channellink_http_requests_total{code="200",method="GET",port="public",route="GET /{$}"} %d
+channellink_http_requests_total{code="200",method="GET",port="ops",route="GET /metrics"} %d
+channellink_http_requests_total{code="200",method="POST",port="public",route="POST /webhook"} 7
+channellink_http_requests_total{code="%s",method="POST",port="public",route="POST /botbonnie/linked"} %d
+`
+	d := newDesk(t, "vision-hr")
+	wellServed(d)
+	pod := d.runningPod(t, "vision-hr")
 	for _, c := range []struct {
 		reason, file, code, patience string
 		calls                        int
@@ -213,8 +215,12 @@ channellink_http_requests_total{code="%s",method="POST",port="public",route="POS
 	} {
 		t.Run(c.reason, func(t *testing.T) {
 			m := newPodMetrics(t)
-			m.before.Store(fmt.Sprintf(other, 1, 1, c.code, 3))
-			m.after.Store(fmt.Sprintf(other, 2, 2, c.code, c.calls))
+			m.read = func(asked int) string {
+				if asked == 1 {
+					return fmt.Sprintf(other, 1, 1, c.code, 3)
+				}
+				return fmt.Sprintf(other, 2, 2, c.code, c.calls)
+			}
 			d.kubeconfig = env.Kubeconfig(t, m.config())
 			d.golden(t, c.file, "doctor vision-hr --wait-for-call "+c.patience, c.want)
 		})

@@ -20,10 +20,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"channellink.dev/operator/internal/plugin"
 	"channellink.dev/operator/internal/testenv"
@@ -35,6 +37,7 @@ var env *testenv.Environment
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	log.SetLogger(logr.Discard())
 	os.Exit(testenv.Run(m, &env))
 }
 
