@@ -130,7 +130,7 @@ func viewer(t *testing.T, d *desk) *rest.Config {
 	// The authorizer learns of roles by a watch.
 	NewWithT(t).Eventually(func() error {
 		return as.Get(t.Context(), client.ObjectKey{Namespace: d.namespace, Name: "nobody"}, &v1alpha1.ChannelLink{})
-	}).Should(Satisfy(apierrors.IsNotFound))
+	}).WithTimeout(20 * time.Second).Should(Satisfy(apierrors.IsNotFound))
 	return config
 }
 

@@ -66,7 +66,7 @@ func startServer(t *testing.T, secret string) realServer {
 		}
 	})
 	s := realServer{public: listeners.Public.Addr().String(), ops: listeners.Ops.Addr().String()}
-	NewWithT(t).Eventually(func() (int, error) { return s.ask("/readyz", io.Discard) }).Should(Equal(http.StatusOK))
+	NewWithT(t).Eventually(func() (int, error) { return s.ask("/readyz", io.Discard) }).WithTimeout(20 * time.Second).Should(Equal(http.StatusOK))
 	return s
 }
 
