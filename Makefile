@@ -180,6 +180,10 @@ fuzz: ## every fuzz target for FUZZTIME; what fails is kept in its testdata and 
 	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$folder" || exit 1; \
 	done
 
+.PHONY: soak
+soak: deps ## logins and log-outs for DURATION while database, provider and servers fail in turn (build tag soak)
+	@go test -tags soak -count=1 -timeout 0 -v ./test/soak -args -duration=$(DURATION)
+
 .PHONY: bench
 bench: assets ## 500 ChannelLinks against API server and etcd, calls of webhook, services and bot API, each beside a floor
 	@go test -tags bench -count=1 -timeout 30m -v ./test/bench
