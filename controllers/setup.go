@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -60,6 +61,9 @@ type Options struct {
 	Unlinker Unlinker
 	// Couriers is how many servers are asked for an unlinking at once; zero: the default.
 	Couriers int
+	// Metrics takes the operator's own metrics, which name this Version; nil: there are none.
+	Metrics prometheus.Registerer
+	Version string
 	// ReadyInterval and PendingInterval of the poller; zero: the defaults.
 	ReadyInterval, PendingInterval time.Duration
 }
@@ -137,6 +141,14 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 		return fmt.Errorf("indexing Services: %w", err)
 	}
 
+	if options.Metrics != nil {
+		own, err := newMetrics(options.Metrics, mgr.GetClient(), options.Version)
+		if err != nil {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
+		options.Asker = countedAsker{orDefault(options.Asker), own.questions}
+		options.Unlinker = countedUnlinker{options.unlinker(), own.attempts}
+	}
 	wake := &wakeUp{}
 	everyone := func() {
 		wake.with(func(q requestQueue) { neighbours{mgr.GetClient()}.enqueue(ctx, q) })

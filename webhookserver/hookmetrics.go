@@ -16,6 +16,9 @@ type hookMetrics struct {
 	unlinks  *prometheus.CounterVec
 }
 
+// givenUp is what came of an event that failed again and again.
+const givenUp = "given up"
+
 func newHookMetrics(registry prometheus.Registerer) hookMetrics {
 	m := hookMetrics{
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -73,6 +73,8 @@ var (
 		"1 for the state in which the issuer is, 0 for the others.", []string{"channel", "state"}, nil)
 	issuerAgeDesc = prometheus.NewDesc("channellink_issuer_metadata_age_seconds",
 		"Age of the issuer's metadata in use; absent while there is none.", []string{"channel"}, nil)
+	registrationDesc = prometheus.NewDesc("channellink_registration_state",
+		"1 for what was last seen of the webhook's registration at the platform, 0 for the others; only where it is observed.", []string{"channel", "state"}, nil)
 	linksDesc = prometheus.NewDesc("channellink_links",
 		"Links by state, counted once a minute; unconfirmed ones stay pending for two days.", []string{"channel", "state"}, nil)
 	openSessionsDesc = prometheus.NewDesc("channellink_login_sessions_open",
@@ -87,9 +89,15 @@ var issuerStates = []adminapi.IssuerState{
 	adminapi.IssuerPending, adminapi.IssuerDiscovered, adminapi.IssuerStale, adminapi.IssuerFailed,
 }
 
+var registrationStates = []adminapi.RegistrationState{
+	adminapi.RegistrationPending, adminapi.RegistrationInPlace, adminapi.RegistrationSubscribed, adminapi.RegistrationOtherURL,
+	adminapi.RegistrationNoURL, adminapi.RegistrationInactive, adminapi.RegistrationNotSubscribed, adminapi.RegistrationTestFailed,
+	adminapi.RegistrationTokenRejected, adminapi.RegistrationUnreachable,
+}
+
 // Describe implements prometheus.Collector.
 func (stateCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{buildInfoDesc, readyDesc, storeUpDesc, referenceDesc, issuerDesc, issuerAgeDesc, linksDesc, openSessionsDesc} {
+	for _, d := range []*prometheus.Desc{buildInfoDesc, readyDesc, storeUpDesc, referenceDesc, issuerDesc, issuerAgeDesc, registrationDesc, linksDesc, openSessionsDesc} {
 		ch <- d
 	}
 }
@@ -116,6 +124,11 @@ func (c stateCollector) Collect(ch chan<- prometheus.Metric) {
 		}
 		if age, ok := served.issuer.Age(s.now()); ok {
 			gauge(issuerAgeDesc, age.Seconds(), served.Name)
+		}
+		if seen := served.registrar.State(); seen != nil {
+			for _, state := range registrationStates {
+				gauge(registrationDesc, truth(state == seen.State), served.Name, string(state))
+			}
 		}
 		if counted := served.tally.Load(); counted != nil {
 			for state, n := range counted.links {

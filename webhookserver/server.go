@@ -107,6 +107,7 @@ func New(c Config) (*Server, error) {
 		ch.routes = mount(s.publicRoutes(ch), writeProblemPage)
 	}
 	s.metrics = newMetrics(s)
+	s.metrics.begin(s.channels)
 	return s, nil
 }
 

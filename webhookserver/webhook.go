@@ -184,7 +184,7 @@ func (s *Server) carryOut(ctx context.Context, c *channel, batch event.Batch, no
 			s.log.WarnContext(ctx, "link event left for redelivery", "channel", c.Name, "kind", e.Kind, "error", err)
 			return err // so would those behind it
 		case c.poison.givenUp(e.ID):
-			s.metrics.linkEvent(c.Name, string(e.Kind), "given up")
+			s.metrics.linkEvent(c.Name, string(e.Kind), givenUp)
 			s.log.ErrorContext(ctx, "link event given up", "channel", c.Name, "kind", e.Kind, "error", err)
 		default:
 			s.log.ErrorContext(ctx, "link event failed", "channel", c.Name, "kind", e.Kind, "error", err)

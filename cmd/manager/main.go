@@ -15,6 +15,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"channellink.dev/operator/controllers"
@@ -149,6 +150,8 @@ func run(f flags) error {
 		},
 		SharedHosts: f.sharedHosts,
 		MayAsk:      mayAsk,
+		Metrics:     metrics.Registry,
+		Version:     version,
 	})
 	if err != nil {
 		return err
