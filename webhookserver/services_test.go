@@ -263,28 +263,6 @@ func TestServiceBackendFails(t *testing.T) {
 	}
 }
 
-// A backend that is down is left alone after a while, and the service beside it is served as ever.
-func TestServiceBreaker(t *testing.T) {
-	b := newBackend(t)
-	payroll := config.Service{Name: "payroll", URL: b.at("/pay"), Audience: "pay", Timeout: config.Duration(time.Second)}
-	w, down, kept := servedWorld(t, func(s *config.Service) { s.FallbackText = "請稍後再試" }, func(_ *world, s *config.Settings) {
-		s.Channels[0].Services = append(s.Channels[0].Services, payroll)
-	})
-	kept.linkedSince(t, lineUser, time.Now().Add(-time.Hour))
-	down.set(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
-	for range 10 {
-		if m := message(t, w.ask(t, "leave-balance", moduleCall(lineUser, ""))); m.Text != "請稍後再試" {
-			t.Errorf("%+v", m)
-		}
-	}
-	if n := len(down.seen()); n != 5 {
-		t.Errorf("the backend that is down was called %d times, want 5", n)
-	}
-	if m := message(t, w.ask(t, "payroll", moduleCall(lineUser, ""))); m.Text != "還剩 14 天" {
-		t.Errorf("its neighbour: %+v", m)
-	}
-}
-
 // The store is the one thing that tells who somebody is: without it nobody is asked for, and the chat is told so.
 func TestServiceWithoutStore(t *testing.T) {
 	b := newBackend(t)
