@@ -54,6 +54,9 @@ func (r *AccountUnlinkReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 	}
 	seen := work.seen()
 	told := status.OfUnlink(unlink, seen, work.now)
+	if asked := retryRequest(unlink); told.CompletionTime != nil && asked != "" {
+		told.LastHandledRetryAt = asked // it came while there was nothing to arm
+	}
 	if err := r.Statuses.Write(ctx, unlink, told); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -70,7 +73,7 @@ func over(unlink *v1alpha1.AccountUnlink) bool { return unlink.Status.Completion
 // epoch is the value of the annotation that arms a failed request anew, as far as it is acted upon.
 func epoch(unlink *v1alpha1.AccountUnlink) string {
 	if armedAnew(unlink) {
-		return unlink.Annotations[names.RetryRequestedAt]
+		return retryRequest(unlink)
 	}
 	return unlink.Status.LastHandledRetryAt
 }
@@ -78,11 +81,20 @@ func epoch(unlink *v1alpha1.AccountUnlink) string {
 // maxEpoch is the longest value that the status has room for.
 const maxEpoch = 64
 
-// armedAnew tells whether the request has failed and the annotation asks for another try that was not made yet.
+// retryRequest is the value of the annotation; empty when there is none, or one that is too long.
+func retryRequest(unlink *v1alpha1.AccountUnlink) string {
+	if asked := unlink.Annotations[names.RetryRequestedAt]; len(asked) <= maxEpoch {
+		return asked
+	}
+	return ""
+}
+
+// armedAnew tells whether the request has failed and the annotation asks for another try that was not made yet. A value that
+// came before it failed arms nothing, or it would be tried again whenever the operator starts.
 func armedAnew(unlink *v1alpha1.AccountUnlink) bool {
-	asked := unlink.Annotations[names.RetryRequestedAt]
-	return asked != "" && len(asked) <= maxEpoch && asked != unlink.Status.LastHandledRetryAt &&
-		over(unlink) && meta.IsStatusConditionTrue(unlink.Status.Conditions, v1alpha1.ConditionFailed)
+	asked := retryRequest(unlink)
+	return asked != "" && asked != unlink.Status.LastHandledRetryAt && over(unlink) &&
+		meta.IsStatusConditionTrue(unlink.Status.Conditions, v1alpha1.ConditionFailed)
 }
 
 // retire leaves a request alone that is over, until it is to be removed.

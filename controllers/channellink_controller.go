@@ -77,7 +77,11 @@ func (r *ChannelLinkReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	link = r.Statuses.Latest(link)
 	if link.DeletionTimestamp != nil {
 		if controllerutil.ContainsFinalizer(link, names.UnlinkAllFinalizer) {
-			return r.finalize(ctx, link)
+			result, err := r.finalize(ctx, link)
+			if apierrors.IsConflict(err) { // the cache lags behind somebody's edit, or our own
+				return ctrl.Result{RequeueAfter: shortestPause}, nil
+			}
+			return result, err
 		}
 		// The children go with their owner; there is nothing to do and nothing more to tell.
 		r.Poller.Forget(req.NamespacedName)

@@ -158,6 +158,37 @@ func TestArmedAnew(t *testing.T) {
 	}
 }
 
+// A value that comes before the request has failed arms nothing, not even when the operator starts anew.
+func TestArmedTooEarly(t *testing.T) {
+	d := newDesk(t)
+	link := d.channel("line")
+	d.servers.platform(link, func(r adminapi.Unlink, n int) (adminapi.UnlinkResult, error) {
+		if n == 1 {
+			return always(adminapi.UnlinkWaiting, adminapi.UnlinkUpstreamFailed)(r, n)
+		}
+		return always(adminapi.UnlinkFailed, adminapi.UnlinkRejected)(r, n)
+	})
+	unlink := ask(t, "leaver", d.namespace, link.Name, func(u *v1alpha1.AccountUnlink) {
+		u.Annotations = map[string]string{names.RetryRequestedAt: "in the manifest"}
+	})
+	result := d.expect(unlink, v1alpha1.ReasonBackingOff)
+	amend(t, unlink, func(u *v1alpha1.AccountUnlink) {
+		u.Annotations = map[string]string{names.RetryRequestedAt: "while it is tried"}
+	})
+	d.clock.Step(result.RequeueAfter)
+	d.expect(unlink, v1alpha1.ReasonRejected)
+	d.restart()
+	d.unchanged(unlink, "the value came too early")
+	if got := d.servers.entryOf(link, unlink); got.calls != 2 || got.last.Epoch != "" {
+		t.Errorf("%d calls, the last with epoch %q", got.calls, got.last.Epoch)
+	}
+	amend(t, unlink, func(u *v1alpha1.AccountUnlink) { u.Annotations = map[string]string{names.RetryRequestedAt: "now"} })
+	d.expect(unlink, v1alpha1.ReasonRejected)
+	if got := d.servers.entryOf(link, unlink); got.calls != 3 || got.last.Epoch != "now" {
+		t.Errorf("%d calls, the last with epoch %q", got.calls, got.last.Epoch)
+	}
+}
+
 // A value that comes while the answer to another is out is not answered by that one.
 func TestArmedAnewTwiceAtOnce(t *testing.T) {
 	d := newDesk(t)

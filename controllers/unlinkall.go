@@ -160,24 +160,19 @@ func (r *ChannelLinkReconciler) finish(ctx context.Context, link *v1alpha1.Chann
 	if _, err := r.Applier.Delete(ctx, desired.VolumeOf(link), holdsLinksOf(link)); err != nil {
 		return err
 	}
-	if err := r.release(ctx, link); err != nil {
-		return err
-	}
 	kind := corev1.EventTypeNormal
 	if progress.Counts.Failed > 0 {
 		kind = corev1.EventTypeWarning
 	}
+	// Before the release: without the Deployment, nobody knows any more what there is to tell.
 	r.Statuses.Recorder.Eventf(link, nil, kind, v1alpha1.ReasonUnlinked, "UnlinkAll", "%s", progress.Finished())
-	return nil
+	return r.release(ctx, link)
 }
 
 // giveUp removes everything but the volume, which still holds links.
 func (r *ChannelLinkReconciler) giveUp(ctx context.Context, link *v1alpha1.ChannelLink, progress status.UnlinkAll) error {
-	if err := r.release(ctx, link); err != nil {
-		return err
-	}
 	r.Statuses.Recorder.Eventf(link, nil, corev1.EventTypeWarning, v1alpha1.ReasonDeadlineExceeded, "UnlinkAll", "%s", progress.GivenUp())
-	return nil
+	return r.release(ctx, link)
 }
 
 // release deletes what the ChannelLink was made of, but for the volume, and lets it go.
@@ -190,8 +185,11 @@ func (r *ChannelLinkReconciler) release(ctx context.Context, link *v1alpha1.Chan
 			return err
 		}
 	}
+	if err := r.finalizer(ctx, link, controllerutil.RemoveFinalizer); client.IgnoreNotFound(err) != nil {
+		return err
+	}
 	r.Courier.forget(link.UID)
-	return client.IgnoreNotFound(r.finalizer(ctx, link, controllerutil.RemoveFinalizer))
+	return nil
 }
 
 // namespaceGoes asks the API server whether it would make an object in the namespace; nothing is made. So no right to read

@@ -198,8 +198,8 @@ func TestUnlinkAllGivesUp(t *testing.T) {
 		"no answer ever came": {func(f *fakeServer) { f.unlinks.script = silent }, "nobody was unlinked at the platform"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // for most of the time, each waits
 			o := newOperator(t)
+			t.Parallel() // for most of the time, each waits
 			namespace := env.Namespace(t)
 			o.watch = []string{namespace}
 			o.start()
