@@ -154,7 +154,7 @@ func (p *person) waits(t *testing.T, expression string) {
 	})
 }
 
-// runs runs a statement in the page, which may lead to another page.
+// runs runs a statement in the page.
 func (p *person) runs(t *testing.T, statement string) {
 	t.Helper()
 	p.do(t, statement, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
@@ -163,11 +163,17 @@ func (p *person) runs(t *testing.T, statement string) {
 	}))
 }
 
+// leaves runs a statement that leads to another page: after the evaluation has ended, which it would break off now and then.
+func (p *person) leaves(t *testing.T, statement string) {
+	t.Helper()
+	p.runs(t, "void setTimeout(() => { "+statement+" })")
+}
+
 // goBack presses Back until a page of a login appears. It waits for no event: a page that the browser has kept alive fires
 // none when it appears again.
 func (p *person) goBack(t *testing.T) {
 	t.Helper()
-	p.runs(t, "void history.back()")
+	p.leaves(t, "history.back()")
 	p.waits(t, `location.pathname.includes("/consent/")`)
 }
 
