@@ -79,10 +79,14 @@ func (w *world) visit(t *testing.T, c channel) {
 		return
 	}
 	if w.until(t, "the end of the link of "+user+" on "+c.name, func() error {
-		if _, err := w.store.ActiveLink(t.Context(), c.id(), user, time.Time{}); !errors.Is(err, link.ErrNotFound) {
-			return fmt.Errorf("the link is there: %w", err)
+		_, err := w.store.ActiveLink(t.Context(), c.id(), user, time.Time{})
+		switch {
+		case errors.Is(err, link.ErrNotFound):
+			return nil
+		case err == nil:
+			return errors.New("the link is there")
 		}
-		return nil
+		return err
 	}) {
 		w.tally.end(loggedOut)
 	}
