@@ -20,13 +20,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"channellink.dev/operator/api/v1alpha1"
 )
-
-// definitions are what stays when the operator is removed.
-var definitions = []string{"channellinks.channellink.dev", "accountunlinks.channellink.dev"}
 
 // flags are the demo's: the provider of these tests is on this machine.
 var flags = []string{"--allow-local-addresses", "--allow-endpoint-hosts=chatsim.localhost"}
@@ -72,7 +70,10 @@ func TestInstallation(t *testing.T) {
 	awaitReady(t, link)
 	pod := theirPod(t, link)
 	removeManifests(t) // what `make deploy` has brought
-	without := ours(t)
+	without, err := ours(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	for i, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
@@ -85,7 +86,7 @@ func TestInstallation(t *testing.T) {
 			}
 			awaitReady(t, link)
 			way.remove(t)
-			NewWithT(t).Eventually(func() []string { return ours(t) }).WithTimeout(soon).WithPolling(poll).Should(Equal(without))
+			NewWithT(t).Eventually(func() ([]string, error) { return ours(t.Context()) }).WithTimeout(soon).WithPolling(poll).Should(Equal(without))
 			awaitPage(t, link, "Vision HR")
 			if now := theirPod(t, link); now.UID != pod.UID || restarts(now) != 0 {
 				t.Error("the server's pod was replaced or restarted")
@@ -100,11 +101,10 @@ func TestInstallation(t *testing.T) {
 		do(t, "delete", "accountunlinks,channellinks", "--all", "--all-namespaces")
 		do(t, "delete", "persistentvolumeclaims", "--all-namespaces", "-l", "app.kubernetes.io/managed-by=channellink-operator")
 		removeManifests(t)
-		do(t, "delete", "customresourcedefinitions", definitions[0], definitions[1])
-		want := slices.DeleteFunc(slices.Clone(without), func(object string) bool {
-			return slices.ContainsFunc(definitions, func(name string) bool { return strings.HasSuffix(object, "/"+name) })
-		})
-		NewWithT(t).Eventually(func() []string { return ours(t) }).WithTimeout(soon).WithPolling(poll).Should(Equal(want))
+		do(t, "delete", "customresourcedefinitions", "channellinks.channellink.dev", "accountunlinks.channellink.dev")
+		// With the definitions their API goes, which is an object too.
+		want := slices.DeleteFunc(slices.Clone(without), func(object string) bool { return strings.HasSuffix(object, ".channellink.dev") })
+		NewWithT(t).Eventually(func() ([]string, error) { return ours(t.Context()) }).WithTimeout(soon).WithPolling(poll).Should(Equal(want))
 		NewWithT(t).Eventually(func() ([]string, error) { return childrenOf(t.Context(), link.Namespace) }).
 			WithTimeout(soon).WithPolling(poll).Should(BeEmpty())
 	})
@@ -213,39 +213,44 @@ func helm(t *testing.T, args ...string) {
 }
 
 // ours are all objects of every kind that the cluster has whose name, or whose namespace, is the project's.
-func ours(t *testing.T) []string {
-	t.Helper()
-	kinds, err := discovery.NewDiscoveryClientForConfigOrDie(restConfig).ServerPreferredResources()
+func ours(ctx context.Context) ([]string, error) {
+	config := rest.CopyConfig(restConfig)
+	config.WarningHandler = rest.NoWarnings{} // kinds that are deprecated are kinds all the same
+	finder, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	objects, err := metadata.NewForConfig(restConfig)
+	kinds, err := finder.ServerPreferredResources()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
+	}
+	objects, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, err
 	}
 	found := map[string]bool{}
 	for _, group := range kinds {
 		version, err := schema.ParseGroupVersion(group.GroupVersion)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		for _, kind := range group.APIResources {
 			if kind.Kind == "Event" || !slices.Contains(kind.Verbs, "list") {
 				continue
 			}
-			list, err := objects.Resource(version.WithResource(kind.Name)).List(t.Context(), metav1.ListOptions{})
+			list, err := objects.Resource(version.WithResource(kind.Name)).List(ctx, metav1.ListOptions{})
 			if apierrors.IsNotFound(err) {
-				continue // a definition that is going
+				continue // its definition is going
 			}
 			if err != nil {
-				t.Fatal(err)
+				return nil, err
 			}
 			for _, object := range list.Items {
 				if strings.Contains(object.Name, "channellink") || object.Namespace == operatorNamespace {
-					found[strings.TrimSuffix(kind.Name+"."+version.Group, ".")+" "+object.Namespace+"/"+object.Name] = true
+					found[kind.Name+"."+version.Group+" "+object.Namespace+"/"+object.Name] = true
 				}
 			}
 		}
 	}
-	return slices.Sorted(maps.Keys(found))
+	return slices.Sorted(maps.Keys(found)), nil
 }
