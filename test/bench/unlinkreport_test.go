@@ -24,6 +24,8 @@ func reportUnlinks(t *testing.T, bare, live, paced, one []unlinkRun) {
 	table.row(fmt.Sprintf("made and carried out, over %d channels", unlinkChannels), a, b, fmt.Sprintf("%.2f", ratio),
 		table.quietly(max(busy(bare), busy(live)), "rate", ratio >= minUnlinkRatio, fmt.Sprintf("rate ≥ %v of the bare client's", minUnlinkRatio)))
 	table.row("  share of the machine that others used", share(bare), share(live))
+	serverCPU := func(r unlinkRun) time.Duration { return r.serverCPU / unlinkCount }
+	table.row("  CPU of API server and etcd each", spread(bare, serverCPU), spread(live, serverCPU))
 	table.row("  CPU of the operator each", "", spread(live, func(r unlinkRun) time.Duration { return r.cpu / unlinkCount }))
 	table.counts(live)
 

@@ -35,10 +35,11 @@ const (
 	unlinkBusy     = 10 * time.Millisecond // of the one channel that is asked a thousand times
 )
 
-// unlinkRun is one measurement of the operator, or, with no more than took and others, of the bare client.
+// unlinkRun is one measurement of the operator, or, with no more than took, serverCPU and others, of the bare client.
 type unlinkRun struct {
 	took      time.Duration // from the first request or call to the last status write
 	cpu       time.Duration
+	serverCPU time.Duration // of API server and etcd
 	others    float64
 	resident  int64
 	calls     int // of servers, and the most for one request
@@ -120,8 +121,9 @@ func (b *unlinkBench) bare(t *testing.T) unlinkRun {
 	after := look(t)
 	events := recording.Events(t)
 	return unlinkRun{
-		took:   lastStatus(events, userCreator).Sub(first(t, events, userCreator)),
-		others: after.since(before).others(after.at.Sub(before.at)),
+		took:      lastStatus(events, userCreator).Sub(first(t, events, userCreator)),
+		serverCPU: after.since(before).server,
+		others:    after.since(before).others(after.at.Sub(before.at)),
 	}
 }
 
@@ -194,6 +196,7 @@ func (b *unlinkBench) observe(t *testing.T, latency time.Duration, operator func
 	after := look(t)
 	events, pace := recording.Events(t), b.servers.sinceReset()
 	r := tallyUnlinks(events)
+	r.serverCPU = after.since(before).server
 	r.others = after.since(before).others(after.at.Sub(before.at))
 	r.cpu = program.cpu(t) - cpu
 	r.resident, _ = program.memory(t)
