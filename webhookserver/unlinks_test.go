@@ -255,7 +255,7 @@ func TestUnlinkedFromTheFirstAttempt(t *testing.T) {
 
 // C71: two replicas are asked at once, again and again: each user is told of once, and whoever comes second is told so.
 func TestUnlinkOnReplicas(t *testing.T) {
-	const field, users = "store.postgres.dsnSecretRef", 20
+	const field, users = "store.postgres.dsnSecretRef", 8
 	pg := pgtest.Start(t)
 	dsn := pg.DSN(pg.NewDatabase(t))
 	u := newUpstream(t, botBonnieOK)
