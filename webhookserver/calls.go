@@ -108,6 +108,15 @@ func (c *channel) newest(f *config.File) func() (secretfile.Secret, bool) {
 	return func() (secretfile.Secret, bool) { return ref.file.Load().Newest() }
 }
 
+// all returns a function for the values of a reference, newest first; nil for one that is not made.
+func (c *channel) all(f *config.File) func() []secretfile.Secret {
+	ref, ok := c.reference(f)
+	if !ok {
+		return nil
+	}
+	return func() []secretfile.Secret { return ref.file.Load().Values() }
+}
+
 // values returns the values of a reference to check with; nothing for one that is not made.
 func (c *channel) values(f *config.File) []secretfile.Secret {
 	ref, ok := c.reference(f)

@@ -101,7 +101,7 @@ func (s *Server) graph(c *channel) *messenger.Graph {
 		return nil
 	}
 	return &messenger.Graph{
-		Endpoint: m.GraphEndpoint, PageID: c.PageID, Token: c.newest(m.PageAccessToken), AppSecret: c.newest(m.AppSecret), Do: s.calls.of(c),
+		Endpoint: m.GraphEndpoint, PageID: c.PageID, Token: c.newest(m.PageAccessToken), AppSecrets: c.all(m.AppSecret), Do: s.calls.of(c),
 	}
 }
 

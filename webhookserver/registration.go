@@ -70,7 +70,7 @@ func (s *Server) newRegistrar(c *channel) *registrar {
 	case c.Messenger != nil && c.Messenger.PageAccessToken != nil:
 		graph := &messenger.Graph{
 			Endpoint: c.Messenger.GraphEndpoint, PageID: c.PageID,
-			Token: c.newest(c.Messenger.PageAccessToken), AppSecret: c.newest(c.Messenger.AppSecret), Do: do,
+			Token: c.newest(c.Messenger.PageAccessToken), AppSecrets: c.all(c.Messenger.AppSecret), Do: do,
 		}
 		// One app has one webhook, be it that of a sibling, who hands the calls on.
 		ours = append(ours, c.Messenger.SiblingWebhooks...)

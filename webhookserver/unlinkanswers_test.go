@@ -90,7 +90,9 @@ func TestBotBonniesAnswersToUnlink(t *testing.T) {
 // C74: what each answer of Graph's means: its code more than its status.
 func TestGraphsAnswersToUnlink(t *testing.T) {
 	u := newUpstream(t, botBonnieOK)
-	w, kept := unlinkWorld(t, "Facebook", pageID, onFacebook, atGraph(u))
+	w, kept := unlinkWorld(t, "Facebook", pageID, onFacebook, atGraph(u), func(w *world, _ *config.Settings) {
+		w.files["messenger.appSecretRef"] = appSecret + "\n" // with two, a wrong parameter may be the first one's proof
+	})
 	refusal := func(status, code, subcode int) http.HandlerFunc {
 		return replies(status, fmt.Sprintf(`{"error":{"message":%q,"code":%d,"error_subcode":%d}}`, canary, code, subcode))
 	}

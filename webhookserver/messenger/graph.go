@@ -29,8 +29,8 @@ type Graph struct {
 	PageID   string
 	// Token is the page access token to use now; false if there is none.
 	Token func() (secretfile.Secret, bool)
-	// AppSecret makes the appsecret_proof; nil or false: calls go without it.
-	AppSecret func() (secretfile.Secret, bool)
+	// AppSecrets make the appsecret_proof, newest first; nil or none: calls go without it.
+	AppSecrets func() []secretfile.Secret
 	// Do makes the call; its errors show neither URL nor body, both of which hold
 	// tokens.
 	Do func(*http.Request) (*outbound.Response, error)
@@ -109,18 +109,41 @@ func (g *Graph) get(ctx context.Context, path string, query url.Values, into any
 	return g.call(ctx, http.MethodGet, path, query, nil, into)
 }
 
-// call makes one call with the page's token and reads a good answer. A body of nil is none.
+// call makes one call with the page's token and reads a good answer. A body of nil is none. While an app secret is renewed
+// there are two, and only Meta knows which of them it goes by: a proof that is refused is made with the next one, or no login
+// would pass between the change of the Secret and the change at Meta.
 func (g *Graph) call(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {
 	token, ok := g.Token()
 	if !ok {
 		return errors.New("no page access token")
 	}
 	query.Set("access_token", token.Reveal())
-	if g.AppSecret != nil {
-		if secret, ok := g.AppSecret(); ok {
-			query.Set("appsecret_proof", proof(secret, token))
+	var secrets []secretfile.Secret
+	if g.AppSecrets != nil {
+		secrets = g.AppSecrets()
+	}
+	if len(secrets) == 0 {
+		return g.once(ctx, method, path, query, body, into)
+	}
+	var err error
+	for _, secret := range secrets {
+		query.Set("appsecret_proof", proof(secret, token))
+		if err = g.once(ctx, method, path, query, body, into); !mayBeProof(err) {
+			break
 		}
 	}
+	return err
+}
+
+// mayBeProof reports whether a call may have been refused for its proof: the code is that of any wrong parameter. Nothing
+// has been done then, so that the call can be made again.
+func mayBeProof(err error) bool {
+	refused, ok := errors.AsType[*GraphError](err)
+	return ok && refused.Code == codeParameter && refused.Subcode == 0
+}
+
+// once makes a call that has all its parameters.
+func (g *Graph) once(ctx context.Context, method, path string, query url.Values, body []byte, into any) error {
 	address := strings.TrimRight(g.Endpoint, "/") + path + "?" + query.Encode()
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {

@@ -17,9 +17,10 @@ import (
 
 // graph is a Graph whose upstream answers as given and notes the URL.
 func graph(status int, body string, asked *url.URL) *messenger.Graph {
-	secret := func() (secretfile.Secret, bool) { return secretfile.NewSecret("test"), true }
 	return &messenger.Graph{
-		Endpoint: "https://graph.facebook.com/v23.0", PageID: "PAGE_ID", Token: secret, AppSecret: secret,
+		Endpoint: "https://graph.facebook.com/v23.0", PageID: "PAGE_ID",
+		Token:      func() (secretfile.Secret, bool) { return secretfile.NewSecret("test"), true },
+		AppSecrets: func() []secretfile.Secret { return []secretfile.Secret{secretfile.NewSecret("test")} },
 		Do: func(r *http.Request) (*outbound.Response, error) {
 			*asked = *r.URL
 			return &outbound.Response{Status: status, Body: []byte(body)}, nil

@@ -55,12 +55,45 @@ func graphFor(t *testing.T, fake *messengertest.API) *messenger.Graph {
 	t.Helper()
 	guarded := outbound.New(outbound.Options{Policy: outbound.Policy{AllowLocal: true, AllowHTTPLocalhost: true}})
 	t.Cleanup(guarded.CloseIdleConnections)
-	secret := func(value string) func() (secretfile.Secret, bool) {
-		return func() (secretfile.Secret, bool) { return secretfile.NewSecret(value), true }
-	}
 	return &messenger.Graph{
 		Endpoint: fake.Endpoint, PageID: "1234779123812", Do: guarded.Do,
-		Token: secret(messengertest.Token), AppSecret: secret(messengertest.AppSecret),
+		Token:      func() (secretfile.Secret, bool) { return secretfile.NewSecret(messengertest.Token), true },
+		AppSecrets: func() []secretfile.Secret { return []secretfile.Secret{secretfile.NewSecret(messengertest.AppSecret)} },
+	}
+}
+
+// While an app secret is renewed there are two, and Meta goes by either: a call whose proof is refused is made with the next
+// one, a call that is refused for anything else is not. C47
+func TestRenewedAppSecret(t *testing.T) {
+	const psid = "7051340731987654"
+	for _, c := range []struct {
+		reason    string
+		secrets   []string
+		step      *messengertest.Step
+		calls     int
+		delivered int
+	}{
+		{"Meta goes by the new one", []string{messengertest.AppSecret, "former"}, nil, 1, 1},
+		{"Meta goes by the former one still", []string{"renewed", messengertest.AppSecret}, nil, 2, 1},
+		{"Meta goes by neither", []string{"renewed", "former"}, nil, 2, 0},
+		{"the refusal has nothing to do with it", []string{messengertest.AppSecret, "former"}, &messengertest.Step{Status: 400, Code: 190}, 1, 0},
+	} {
+		fake := messengertest.New(t, psid)
+		if c.step != nil {
+			fake.Next(*c.step)
+		}
+		graph := graphFor(t, fake)
+		graph.AppSecrets = func() []secretfile.Secret {
+			var all []secretfile.Secret
+			for _, text := range c.secrets {
+				all = append(all, secretfile.NewSecret(text))
+			}
+			return all
+		}
+		err := graph.Send(t.Context(), psid, messenger.LogoutMessage("Vision HR", ""))
+		if (err == nil) != (c.delivered == 1) || fake.Calls() != c.calls || len(fake.Sent()) != c.delivered {
+			t.Errorf("%s: %v, %d calls, %d messages", c.reason, err, fake.Calls(), len(fake.Sent()))
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package messenger
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"slices"
 
@@ -41,11 +42,14 @@ func (g *Graph) Subscription(ctx context.Context) (Subscription, error) {
 	if err != nil {
 		return s, err
 	}
-	if s.Page, err = g.pageSubscribed(ctx, app); err != nil || g.AppSecret == nil {
+	if s.Page, err = g.pageSubscribed(ctx, app); err != nil || g.AppSecrets == nil {
 		return s, err
 	}
-	if secret, ok := g.AppSecret(); ok {
+	for _, secret := range g.AppSecrets() {
 		s.App, err = g.appWebhook(ctx, app, secret)
+		if _, refused := errors.AsType[*GraphError](err); !refused {
+			break // and else with the next one: while a secret is renewed only Meta knows which counts
+		}
 	}
 	return s, err
 }

@@ -38,7 +38,8 @@ func TestUnlink(t *testing.T) {
 	} {
 		calls := 0
 		graph := &messenger.Graph{
-			Endpoint: "https://graph.facebook.com/v23.0", PageID: "1234779123812", Token: test, AppSecret: test,
+			Endpoint: "https://graph.facebook.com/v23.0", PageID: "1234779123812", Token: test,
+			AppSecrets: func() []secretfile.Secret { return []secretfile.Secret{secretfile.NewSecret("test")} },
 			Do: func(r *http.Request) (*outbound.Response, error) {
 				calls++
 				body, err := io.ReadAll(r.Body)
