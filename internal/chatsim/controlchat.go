@@ -22,6 +22,8 @@ type Credentials struct {
 	// AccessToken of the channel or page, and APIToken of its bot at BotBonnie; empty for as it was.
 	AccessToken string `json:"accessToken,omitempty"`
 	APIToken    string `json:"apiToken,omitempty"`
+	// Secret is the key of the webhooks' signatures from now on.
+	Secret string `json:"secret,omitempty"`
 }
 
 // listMessages shows the user's chat.
@@ -94,6 +96,7 @@ func (s *Simulator) setCredentials(w http.ResponseWriter, r *http.Request, c *ch
 	defer s.mu.Unlock()
 	c.accessToken = cmp.Or(renewed.AccessToken, c.accessToken)
 	c.apiToken = cmp.Or(renewed.APIToken, c.apiToken)
+	c.Secret = cmp.Or(renewed.Secret, c.Secret)
 	w.WriteHeader(http.StatusNoContent)
 }
 

@@ -87,14 +87,15 @@ func (s *Simulator) lineEvent(c *channel, u *user, e *lineEvent) *webhook {
 		e.ReplyToken = s.newReplyToken(c, u)
 		e.Source = &lineSource{UserID: u.ID, Type: "user"}
 	}
+	destination, secret := c.BotUserID, c.Secret
 	return &webhook{about: u, answerTime: lineAnswerTime, render: func(again bool) ([]byte, http.Header) {
 		e.DeliveryContext.IsRedelivery = again
-		return signedByLINE(c, lineDelivery{c.BotUserID, []lineEvent{*e}})
+		return signedByLINE(secret, lineDelivery{destination, []lineEvent{*e}})
 	}}
 }
 
 // signedByLINE is what goes over the wire.
-func signedByLINE(c *channel, d lineDelivery) ([]byte, http.Header) {
+func signedByLINE(secret string, d lineDelivery) ([]byte, http.Header) {
 	body, err := json.Marshal(d)
 	if err != nil {
 		panic(err) // strings and numbers
@@ -102,7 +103,7 @@ func signedByLINE(c *channel, d lineDelivery) ([]byte, http.Header) {
 	return body, http.Header{
 		"Content-Type":     {"application/json; charset=utf-8"},
 		"User-Agent":       {"LineBotWebhook/2.0"},
-		"X-Line-Signature": {signLINE(c.Secret, body)},
+		"X-Line-Signature": {signLINE(secret, body)},
 	}
 }
 

@@ -67,12 +67,12 @@ func (s *Simulator) testLINEEndpoint(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	at := c.webhookURL()
+	at, secret := c.webhookURL(), c.Secret
 	s.mu.Unlock()
 	if call.Endpoint != "" {
 		at = call.Endpoint
 	}
-	body, header := signedByLINE(c, lineDelivery{c.BotUserID, []lineEvent{}})
+	body, header := signedByLINE(secret, lineDelivery{c.BotUserID, []lineEvent{}})
 	status, answer := s.call(r.Context(), c, sending{http.MethodPost, at, header, body, lineAnswerTime, nil})
 	result := map[string]any{
 		"success": status >= 200 && status <= 299, "timestamp": s.now().UTC().Format(time.RFC3339Nano), "statusCode": status,
