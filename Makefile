@@ -18,6 +18,9 @@ ARCHS ?=
 # long `soak` goes on.
 FUZZTIME ?= 1m
 DURATION ?= 30m
+# VULNDB is the database that `vulncheck` looks things up in: the public one, or a
+# copy of it as file:///….
+VULNDB ?= https://vuln.go.dev
 # TESTFLAGS go to every `go test`, for example TESTFLAGS='-run Conflict -v'.
 TESTFLAGS ?=
 
@@ -84,10 +87,23 @@ plugin: ## kubectl channellink, as bin/kubectl-channellink
 	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/kubectl-channellink ./cmd/kubectl-channellink
 
 .PHONY: image image-all
-image: ## OCI tarballs of operator and server in dist/images
+image: ## OCI tarballs of operator and server in dist/images, each with its bill of materials (CycloneDX)
 	@go -C hack/image run . --tag=$(VERSION) $(platforms) project
 image-all: ARCHS := amd64 arm64
 image-all: image ## the same for linux/amd64 and linux/arm64
+
+.PHONY: reproducible vulncheck
+reproducible: ## build the images twice, and compare them byte for byte
+	@rm -rf dist/test/reproducible
+	@for copy in first second; do \
+	  $(call say,"the $$copy time"); \
+	  GOCACHE=$(CURDIR)/dist/test/reproducible/cache-$$copy go -C hack/image run . --tag=$(VERSION) --out=$(CURDIR)/dist/test/reproducible/$$copy $(platforms) project; \
+	done
+	@diff -r dist/test/reproducible/first dist/test/reproducible/second && rm -rf dist/test/reproducible && echo 'They are the same.'
+vulncheck: bin/govulncheck ## look up what operator and server are made of, as they are built, in VULNDB
+	@mkdir -p dist/bin/vulncheck
+	@CGO_ENABLED=0 go build -trimpath -o dist/bin/vulncheck ./cmd/manager ./cmd/webhookserver
+	@for program in dist/bin/vulncheck/*; do $(call say,"govulncheck $$program"); bin/govulncheck -db $(VULNDB) -mode binary $$program || exit 1; done
 
 .PHONY: generate
 generate: bin/controller-gen ## CRDs, RBAC, deep copies and apply configurations from the Go types
@@ -221,6 +237,10 @@ bin/kube-score: PACKAGE := github.com/zegl/kube-score/cmd/kube-score
 bin/kustomize bin/kubeconform bin/kube-score: hack/manifests/go.mod hack/manifests/go.sum
 	@$(call say,'building $(@F)')
 	@CGO_ENABLED=0 go -C hack/manifests build -trimpath -o $(CURDIR)/$@ $(PACKAGE)
+
+bin/govulncheck: hack/vuln/go.mod hack/vuln/go.sum
+	@$(call say,'building govulncheck')
+	@CGO_ENABLED=0 go -C hack/vuln build -trimpath -o $(CURDIR)/$@ golang.org/x/vuln/cmd/govulncheck
 
 bin/crdify: hack/crdify/go.mod hack/crdify/go.sum
 	@$(call say,'building crdify')

@@ -18,10 +18,11 @@ type built struct {
 	Path      string // of the tarball
 	Reference string // full name with tag
 	Digest    string // of the image index
+	Materials string // path of the bill of materials
 }
 
 // build compiles the recipe's program for each platform and writes one tarball
-// with an index over them.
+// with an index over them, and beside it what the program is made of.
 func build(ctx context.Context, r recipe, opts options) (built, error) {
 	scratch, err := os.MkdirTemp("", "image-")
 	if err != nil {
@@ -30,11 +31,13 @@ func build(ctx context.Context, r recipe, opts options) (built, error) {
 	defer func() { _ = os.RemoveAll(scratch) }()
 
 	images := make(map[string]v1.Image, len(opts.platforms))
+	var binaries []string
 	for _, platform := range opts.platforms {
 		binary, err := compile(ctx, r, platform, opts.tag, opts.root, scratch)
 		if err != nil {
 			return built{}, err
 		}
+		binaries = append(binaries, binary)
 		if images[platform], err = image(r, platform, binary); err != nil {
 			return built{}, err
 		}
@@ -48,6 +51,14 @@ func build(ctx context.Context, r recipe, opts options) (built, error) {
 		Path:      filepath.Join(opts.out, r.binary()+".tar"),
 		Reference: r.reference(opts.tag),
 		Digest:    digest.String(),
+		Materials: filepath.Join(opts.out, r.binary()+".cdx.json"),
+	}
+	parts, err := materials(r, opts.tag, binaries)
+	if err != nil {
+		return built{}, err
+	}
+	if err := parts.write(out.Materials); err != nil {
+		return built{}, err
 	}
 	return out, writeArchive(out.Path, out.Reference, idx)
 }

@@ -34,6 +34,7 @@ func buildHello(t *testing.T, platforms ...string) built {
 	return result
 }
 
+// C88: two builds of the same sources, in two places, are the same to the byte.
 func TestBuildIsReproducible(t *testing.T) {
 	first, second := buildHello(t, allPlatforms...), buildHello(t, allPlatforms...)
 	if first.Digest != second.Digest {
@@ -41,6 +42,9 @@ func TestBuildIsReproducible(t *testing.T) {
 	}
 	if !bytes.Equal(read(t, first.Path), read(t, second.Path)) {
 		t.Error("two builds give one digest and different tarballs")
+	}
+	if !bytes.Equal(read(t, first.Materials), read(t, second.Materials)) {
+		t.Error("two builds give different bills of materials")
 	}
 }
 

@@ -7,7 +7,8 @@
 //	go run . --tag=v0.1.0 --out=dist manager    # one image, by its name in images.json
 //
 // Each line on standard output names one image: its tarball, its reference and
-// the digest of its index. `ctr images import`, `kind load image-archive`,
+// the digest of its index; NAME.cdx.json beside the tarball lists all that its
+// program is made of. `ctr images import`, `kind load image-archive`,
 // `docker load` and `crane push` all take the tarball.
 package main
 
