@@ -94,7 +94,7 @@ func send(t *testing.T, method, address, contentType, bearer string, body []byte
 		return 0, nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	said, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	said, err := io.ReadAll(io.LimitReader(resp.Body, 1<<24)) // the whole record, at the most
 	return resp.StatusCode, said, err
 }
 
