@@ -31,7 +31,7 @@ func reportUnlinks(t *testing.T, bare, live, paced, one []unlinkRun) {
 
 	rates := collect(paced, func(r unlinkRun) float64 { return r.rate })
 	rate := rates[len(rates)/2]
-	table.row(fmt.Sprintf("calls a second, of %v each, all there at the start", unlinkLatency), fmt.Sprintf("%.0f possible", wanted),
+	table.row(fmt.Sprintf("calls a second by %d couriers, of %v each", unlinkCouriers, unlinkLatency), fmt.Sprintf("%.0f possible", wanted),
 		fmt.Sprintf("%.0f (%.0f to %.0f)", rate, rates[0], rates[len(rates)-1]), fmt.Sprintf("%.2f", rate/wanted),
 		table.quietly(busy(paced), "pace", rate >= (1-maxPaceLost)*wanted, fmt.Sprintf("within %.0f %%", 100*maxPaceLost)))
 	table.row("  share of the machine that others used", "", share(paced))

@@ -32,6 +32,7 @@ const (
 	unlinkCount    = 1000
 	unlinkChannels = 100
 	unlinkLatency  = 100 * time.Millisecond
+	unlinkCouriers = 10                    // so few that two cores can write down what they bring
 	unlinkBusy     = 10 * time.Millisecond // of the one channel that is asked a thousand times
 )
 
@@ -256,18 +257,18 @@ func TestAccountUnlinks(t *testing.T) {
 			bare = append(bare, newUnlinkBench(t).bare(t))
 			b := newUnlinkBench(t)
 			kubeconfig := "KUBECONFIG=" + b.env.Kubeconfig(t, b.env.User(t, userOperator, "system:masters"))
-			launch := func() *process {
+			launch := func(couriers int) *process {
 				return start(t, []string{kubeconfig}, filepath.Join(bin, "redirected"),
-					"--metrics-bind-address=0", "--namespace="+namespace, "--servers="+b.servers.address)
+					"--metrics-bind-address=0", "--namespace="+namespace, "--servers="+b.servers.address, fmt.Sprint("--couriers=", couriers))
 			}
-			program := launch()
+			program := launch(controllers.DefaultCouriers)
 			running := func() *process { return program }
 			b.serve(t)
 			live = append(live, b.observe(t, 0, running, func() { b.create(t, unlinkCount, unlinkChannels, andLeave) }))
 			one = append(one, b.observe(t, unlinkBusy, running, func() { b.create(t, unlinkCount, 1, andLeave) }))
 			program.stop(t)
 			b.create(t, unlinkCount, unlinkChannels, andLeave)
-			paced = append(paced, b.observe(t, unlinkLatency, running, func() { program = launch() }))
+			paced = append(paced, b.observe(t, unlinkLatency, running, func() { program = launch(unlinkCouriers) }))
 			program.stop(t)
 		})
 		if !ok {
@@ -278,4 +279,4 @@ func TestAccountUnlinks(t *testing.T) {
 }
 
 // wanted is the pace of couriers that never wait for anything but the platform, in calls a second.
-const wanted = float64(controllers.DefaultCouriers) * float64(time.Second) / float64(unlinkLatency)
+const wanted = float64(unlinkCouriers) * float64(time.Second) / float64(unlinkLatency)

@@ -28,7 +28,7 @@ func main() {
 	metrics := flag.String("metrics-bind-address", "", "address of /metrics")
 	namespace := flag.String("namespace", "", "the operator's own")
 	servers := flag.String("servers", "", "base URL of all servers")
-	couriers := flag.Int("couriers", 0, "calls at once; 0: the operator's own number")
+	couriers := flag.Int("couriers", controllers.DefaultCouriers, "calls at once")
 	flag.Parse()
 	debug.SetGCPercent(heapGrowth)
 	if err := run(*metrics, *namespace, *servers, *couriers); err != nil {
