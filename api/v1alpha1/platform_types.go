@@ -10,7 +10,7 @@ type BotBonnie struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
 	BotID string `json:"botID"`
 	// APITokenSecretRef names the API token (a bearer token) with which the server calls BotBonnie's API: to confirm
-	// links and to unlink. Several tokens, one a line, are tried newest first.
+	// links and to unlink. Of several tokens, one a line, the first is sent.
 	APITokenSecretRef SecretKeyReference `json:"apiTokenSecretRef"`
 	// APISecretRef names the API secret, the key of `X-Hub-Signature` on calls that BotBonnie makes to the server.
 	// Absent: the server refuses such calls, and `services` may not be used.

@@ -11,7 +11,7 @@ type BotBonnieApplyConfiguration struct {
 	// BotID is the bot's id at BotBonnie, for example `bot-M-BOieOXZ` (console: Settings > Advanced).
 	BotID *string `json:"botID,omitempty"`
 	// APITokenSecretRef names the API token (a bearer token) with which the server calls BotBonnie's API: to confirm
-	// links and to unlink. Several tokens, one a line, are tried newest first.
+	// links and to unlink. Of several tokens, one a line, the first is sent.
 	APITokenSecretRef *SecretKeyReferenceApplyConfiguration `json:"apiTokenSecretRef,omitempty"`
 	// APISecretRef names the API secret, the key of `X-Hub-Signature` on calls that BotBonnie makes to the server.
 	// Absent: the server refuses such calls, and `services` may not be used.
