@@ -32,7 +32,7 @@ MANIFEST_TOOLS := bin/helm bin/kustomize bin/kubeconform bin/kube-score bin/crdi
 
 # Folders with code of ours, each a module; and all modules, also those that only
 # pin a tool.
-CODE    := . hack/cluster hack/image hack/lint
+CODE    := . hack/cluster hack/image hack/lint hack/monitoring
 MODULES := $(patsubst %/go.mod,%,$(patsubst go.mod,./go.mod,$(shell git ls-files '*go.mod')))
 # What `generate` writes.
 GENERATED := api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration config/crd config/rbac/role.yaml \
@@ -154,7 +154,7 @@ verify: generate ## what is generated and formatted is committed that way, go.mo
 test-unit: ## unit tests with the race detector
 	@$(call say,'unit tests; the first build with the race detector takes some minutes')
 	@$(GOTEST) ./...
-	@for module in hack/cluster hack/image; do (cd $$module && go test $(TESTFLAGS) ./...); done
+	@for module in hack/cluster hack/image hack/monitoring; do (cd $$module && go test $(TESTFLAGS) ./...); done
 
 .PHONY: test-api
 test-api: assets $(MANIFEST_TOOLS) ## tests against a real API server (build tag apiserver)
