@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,7 +23,6 @@ import (
 func TestIDTokenClaims(t *testing.T) {
 	hour := config.Duration(time.Hour)
 	zero := config.Duration(0)
-	at := func(d time.Duration) int64 { return time.Now().Add(d).Unix() }
 	maxAge := func(d *config.Duration) option { return oidc(func(o *config.OIDC) { o.MaxAge = d }) }
 	acr := oidc(func(o *config.OIDC) { o.ACRValues = []string{"mfa", "phr"} })
 	backChannel := map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}
@@ -52,13 +52,13 @@ func TestIDTokenClaims(t *testing.T) {
 
 		{"issuer foreign", "signed with our issuer's key for another name", map[string]any{"iss": "https://evil.example"}, nil, authorize.IDTokenIssuer},
 		{"issuer missing", "nobody's", map[string]any{"iss": nil}, nil, authorize.IDTokenIssuer},
-		{"expired", "over for more than a minute (C86)", map[string]any{"exp": at(-61 * time.Second)}, nil, authorize.IDTokenExpired},
-		{"just expired", "clocks differ by a minute (C86)", map[string]any{"exp": at(-50 * time.Second)}, nil, ""},
+		{"expired", "over for more than a minute (C86)", map[string]any{"exp": fromNow(-61 * time.Second)}, nil, authorize.IDTokenExpired},
+		{"just expired", "clocks differ by a minute (C86)", map[string]any{"exp": fromNow(-50 * time.Second)}, nil, ""},
 		{"exp missing", "required by OpenID Connect Core section 2", map[string]any{"exp": nil}, nil, authorize.IDTokenExpired},
-		{"iat in the future", "more than a minute ahead (C86)", map[string]any{"iat": at(70 * time.Second)}, nil, authorize.IDTokenTime},
-		{"iat old", "made before this login began", map[string]any{"iat": at(-2 * time.Minute)}, nil, authorize.IDTokenTime},
+		{"iat in the future", "more than a minute ahead (C86)", map[string]any{"iat": fromNow(70 * time.Second)}, nil, authorize.IDTokenTime},
+		{"iat old", "made before this login began", map[string]any{"iat": fromNow(-2 * time.Minute)}, nil, authorize.IDTokenTime},
 		{"iat missing", "required by OpenID Connect Core section 2", map[string]any{"iat": nil}, nil, authorize.IDTokenTime},
-		{"nbf in the future", "not yet good", map[string]any{"nbf": at(70 * time.Second)}, nil, authorize.IDTokenTime},
+		{"nbf in the future", "not yet good", map[string]any{"nbf": fromNow(70 * time.Second)}, nil, authorize.IDTokenTime},
 		{"exp no number", "not a date", map[string]any{"exp": "tomorrow"}, nil, authorize.IDTokenMalformed},
 		{"exp beyond time", "an overflow would be a date again", map[string]any{"exp": 1e300}, nil, authorize.IDTokenMalformed},
 		{"at_hash of another token", "the access token was exchanged", map[string]any{"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}, nil, authorize.IDTokenHash},
@@ -66,11 +66,11 @@ func TestIDTokenClaims(t *testing.T) {
 		{"subject empty", "nobody", map[string]any{"sub": ""}, nil, authorize.IDTokenSubject},
 		{"subject too long", "at most 255 characters", map[string]any{"sub": strings.Repeat("s", 256)}, nil, authorize.IDTokenSubject},
 
-		{"signed in long ago", "longer than maxAge (C31)", map[string]any{"auth_time": at(-2 * time.Hour)}, maxAge(&hour), authorize.IDTokenAuthTime},
-		{"signed in lately", "within maxAge (C31)", map[string]any{"auth_time": at(-50 * time.Minute)}, maxAge(&hour), ""},
+		{"signed in long ago", "longer than maxAge (C31)", map[string]any{"auth_time": fromNow(-2 * time.Hour)}, maxAge(&hour), authorize.IDTokenAuthTime},
+		{"signed in lately", "within maxAge (C31)", map[string]any{"auth_time": fromNow(-50 * time.Minute)}, maxAge(&hour), ""},
 		{"auth_time missing", "an issuer that ignores max_age does not say when (C31)", map[string]any{"auth_time": nil}, maxAge(&hour), authorize.IDTokenAuthTime},
-		{"auth_time in the future", "a clock that wrong proves nothing (C31)", map[string]any{"auth_time": at(2 * time.Hour)}, maxAge(&hour), authorize.IDTokenAuthTime},
-		{"signed in before, maxAge 0", "an old session is not enough (C31)", map[string]any{"auth_time": at(-2 * time.Minute)}, maxAge(&zero), authorize.IDTokenAuthTime},
+		{"auth_time in the future", "a clock that wrong proves nothing (C31)", map[string]any{"auth_time": fromNow(2 * time.Hour)}, maxAge(&hour), authorize.IDTokenAuthTime},
+		{"signed in before, maxAge 0", "an old session is not enough (C31)", map[string]any{"auth_time": fromNow(-2 * time.Minute)}, maxAge(&zero), authorize.IDTokenAuthTime},
 		{"signed in now, maxAge 0", "this very login (C31)", nil, maxAge(&zero), ""},
 
 		{"acr asked for", "the second choice is good, too", map[string]any{"acr": "phr"}, acr, ""},
@@ -83,7 +83,7 @@ func TestIDTokenClaims(t *testing.T) {
 				options = append(options, c.option)
 			}
 			w := newWorld(t, options...)
-			p := w.browser().signedIn(t, issuertest.Login{Claims: c.claims})
+			p := w.browser().signedIn(t, issuertest.Login{Claims: resolved(c.claims)})
 			if c.refused == "" {
 				if p.Code != http.StatusSeeOther {
 					t.Errorf("%s: refused with %d\n%s", c.reason, p.Code, w.logs)
@@ -95,6 +95,21 @@ func TestIDTokenClaims(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fromNow is a time claim, counted from the moment of its login: the cases before it may have taken longer than a clock may be
+// off.
+type fromNow time.Duration
+
+// resolved are claims with their times as an issuer writes them.
+func resolved(claims map[string]any) map[string]any {
+	claims = maps.Clone(claims)
+	for name, value := range claims {
+		if d, ok := value.(fromNow); ok {
+			claims[name] = time.Now().Add(time.Duration(d)).Unix()
+		}
+	}
+	return claims
 }
 
 // TestIDTokenSignature gives the login tokens whose claims are right and whose signature proves nothing. // C8, C12
