@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,9 +17,24 @@ import (
 
 // platformSettings answer a registrar as they are told to, and note when they were asked.
 type platformSettings struct {
+	mu             sync.Mutex // also in a bubble: its clock orders nothing for the race detector
 	looked, tested []time.Time
 	test           adminapi.Registration
 	fails          error
+}
+
+// times are when the platform was asked, and when it was to test.
+func (p *platformSettings) times() (looked, tested []time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.looked), slices.Clone(p.tested)
+}
+
+// answers changes what the platform says from now on.
+func (p *platformSettings) answers(test adminapi.Registration, fails error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.test, p.fails = test, fails
 }
 
 // observed runs a registrar in a bubble, with a token from the start and a server that is ready after half a minute.
@@ -29,10 +46,14 @@ func observed(t *testing.T, p *platformSettings, during func(r *registrar)) {
 		readyAt := time.Now().Add(30 * time.Second)
 		r := &registrar{
 			look: func(context.Context) (adminapi.Registration, error) {
+				p.mu.Lock()
+				defer p.mu.Unlock()
 				p.looked = append(p.looked, time.Now())
 				return adminapi.Registration{State: adminapi.RegistrationInPlace}, p.fails
 			},
 			test: func(context.Context) (adminapi.Registration, error) {
+				p.mu.Lock()
+				defer p.mu.Unlock()
 				p.tested = append(p.tested, time.Now())
 				return p.test, nil
 			},
@@ -58,13 +79,14 @@ func TestRegistrarTestsSeldom(t *testing.T) {
 	observed(t, p, func(r *registrar) {
 		began := time.Now()
 		time.Sleep(24 * time.Hour) // the bubble's clock
-		if first := p.tested[0].Sub(began); first < 30*time.Second+testDelay || first > 2*time.Minute {
+		looked, tested := p.times()
+		if first := tested[0].Sub(began); first < 30*time.Second+testDelay || first > 2*time.Minute {
 			t.Errorf("first tested after %v", first)
 		}
-		if n := len(p.tested); n < 4 || n > 6 {
+		if n := len(tested); n < 4 || n > 6 {
 			t.Errorf("tested %d times in a day", n)
 		}
-		if n := len(p.looked); n < 24*60/6 || n > 24*60/4 {
+		if n := len(looked); n < 24*60/6 || n > 24*60/4 {
 			t.Errorf("looked %d times in a day", n)
 		}
 		if got := *r.State(); got.State != adminapi.RegistrationInPlace {
@@ -79,13 +101,13 @@ func TestRegistrarTestsAgain(t *testing.T) {
 	p := &platformSettings{test: failed}
 	observed(t, p, func(r *registrar) {
 		time.Sleep(time.Hour) // the bubble's clock
-		if n := len(p.tested); n < 6 || n > 10 {
-			t.Errorf("tested %d times in the first hour", n)
+		if _, tested := p.times(); len(tested) < 6 || len(tested) > 10 {
+			t.Errorf("tested %d times in the first hour", len(tested))
 		}
 		if got := *r.State(); got != failed {
 			t.Errorf("%+v", got)
 		}
-		p.test = adminapi.Registration{State: adminapi.RegistrationInPlace}
+		p.answers(adminapi.Registration{State: adminapi.RegistrationInPlace}, nil)
 		time.Sleep(testSlowest + lookAgain*2) // the bubble's clock
 		if got := *r.State(); got.State != adminapi.RegistrationInPlace {
 			t.Errorf("it works again: %+v", got)
@@ -98,7 +120,7 @@ func TestRegistrarRemembers(t *testing.T) {
 	p := &platformSettings{test: adminapi.Registration{State: adminapi.RegistrationInPlace}}
 	observed(t, p, func(r *registrar) {
 		time.Sleep(10 * time.Minute) // the bubble's clock
-		p.fails = errors.New("silence")
+		p.answers(adminapi.Registration{}, errors.New("silence"))
 		time.Sleep(40 * time.Minute) // the bubble's clock
 		if got := *r.State(); got.State != adminapi.RegistrationInPlace {
 			t.Errorf("within the hour: %+v", got)
