@@ -13,51 +13,24 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"channellink.dev/operator/internal/chatsim/wire"
+	"channellink.dev/operator/internal/program"
 	"channellink.dev/operator/internal/samplebot"
 )
 
-// Limits of the listener.
-const (
-	headerTime   = 5 * time.Second
-	shutdownTime = 5 * time.Second
-)
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	err := run(ctx, os.Args[1:], os.Stdout)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "samplebot:", err)
-		os.Exit(1)
-	}
-}
+func main() { program.Main("samplebot", run) }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("samplebot", flag.ContinueOnError)
-	listen := flags.String("listen", "127.0.0.1:8091", "listen address")
-	file := flags.String("config", "", "JSON file, as samplebot.Config has it")
-	if err := flags.Parse(args); err != nil {
+	address, file, err := program.Arguments(flag.NewFlagSet("samplebot", flag.ContinueOnError), args, "127.0.0.1:8091")
+	if err != nil {
 		return err
 	}
-	if *file == "" || flags.NArg() > 0 {
-		return errors.New("want --config FILE and no argument")
-	}
-	config, err := readConfig(*file)
+	config, err := program.ReadFile(file, samplebot.ReadConfig)
 	if err != nil {
 		return err
 	}
@@ -69,33 +42,5 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	go reporter.Run(ctx)
 	go bot.Run(ctx)
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *listen)
-	if err != nil {
-		return err
-	}
-	log.Info("serving", "address", listener.Addr().String())
-	return serve(ctx, listener, bot.Handler())
-}
-
-func readConfig(path string) (samplebot.Config, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return samplebot.Config{}, err
-	}
-	defer func() { _ = f.Close() }()
-	return samplebot.ReadConfig(f)
-}
-
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTime}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
-	defer cancel()
-	return server.Shutdown(closing)
+	return program.Serve(ctx, address, bot.Handler(), func(at net.Addr) { log.Info("serving", "address", at.String()) })
 }

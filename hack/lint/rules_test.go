@@ -221,7 +221,7 @@ var rows = []struct {
 	{
 		reason:  "the simulator and its samples stand alone",
 		file:    "cmd/chatsim/probe.go",
-		allowed: []string{"./internal/chatsim"},
+		allowed: []string{"./internal/chatsim", "./internal/program"},
 		refused: []string{"./webhookserver/botbonnie", "./internal/names"},
 	},
 	{
