@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,6 +82,20 @@ func (c *courierTest) lead(leads bool) {
 	c.leads = leads
 }
 
+// takes sets how long a server takes for its answer.
+func (c *courierTest) takes(server string, delay time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.delay[server] = delay
+}
+
+// fail has every call fail from now on.
+func (c *courierTest) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fails = err
+}
+
 func channelNamed(name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: "vision", Name: name}
 }
@@ -108,17 +123,19 @@ func nobody() {}
 func TestChannelsTakeTurns(t *testing.T) {
 	carry(t, func(c *courierTest) {
 		const call = 10 * time.Second
-		c.delay["busy"], c.delay["quiet"] = call, call
+		c.takes("busy", call)
+		c.takes("quiet", call)
 		for i := range 1000 {
 			c.send(fmt.Sprint("busy-", i), "busy", nobody)
 		}
 		synctest.Wait()
-		left := 10
+		const late = 10
+		var done atomic.Int32
 		through := make(chan time.Time, 1)
 		begun := time.Now()
-		for i := range left {
+		for i := range late {
 			c.send(fmt.Sprint("quiet-", i), "quiet", func() {
-				if left--; left == 0 {
+				if done.Add(1) == late {
 					through <- time.Now()
 				}
 			})
@@ -147,7 +164,7 @@ func TestCouriersAreBounded(t *testing.T) {
 	carry(t, func(c *courierTest) {
 		for channel := range 2 * DefaultCouriers {
 			name := fmt.Sprint("channel-", channel)
-			c.delay[name] = time.Second
+			c.takes(name, time.Second)
 			c.send(name, name, nobody)
 		}
 		if got := len(c.asked()); got != DefaultCouriers {
@@ -164,35 +181,35 @@ func TestCouriersAreBounded(t *testing.T) {
 // after the answer is another.
 func TestTheLastAnswerWakes(t *testing.T) {
 	carry(t, func(c *courierTest) {
-		c.delay["slow"] = time.Second
-		woken := 0
-		wake := func() { woken++ }
-		for range 3 {
-			c.send("leaver", "fast", wake)
+		c.takes("slow", time.Second)
+		var woken atomic.Int32
+		wake := func() { woken.Add(1) }
+		c.send("leaver", "fast", wake)
+		for range 3 { // asked once, since it is under way
 			c.send("leaver", "slow", wake)
 		}
 		c.asked()
-		if replies, open := c.courier.replies("leaver"); len(replies) != 1 || !open || woken != 0 {
-			t.Errorf("with one answer of two: %d replies, open %t, woken %d times", len(replies), open, woken)
+		if replies, open := c.courier.replies("leaver"); len(replies) != 1 || !open || woken.Load() != 0 {
+			t.Errorf("with one answer of two: %d replies, open %t, woken %d times", len(replies), open, woken.Load())
 		}
 		<-time.After(time.Second)
 		if diff := cmp.Diff([]string{"leaver", "leaver"}, c.asked()); diff != "" {
 			t.Errorf("calls (-want +got):\n%s", diff)
 		}
 		replies, open := c.courier.replies("leaver")
-		if len(replies) != 2 || open || woken != 1 {
-			t.Errorf("with both answers: %d replies, open %t, woken %d times", len(replies), open, woken)
+		if len(replies) != 2 || open || woken.Load() != 1 {
+			t.Errorf("with both answers: %d replies, open %t, woken %d times", len(replies), open, woken.Load())
 		}
 		if fast := replies[channelNamed("fast")]; !fast.next.Equal(fast.at.Add(time.Minute)) || fast.inARow != 1 {
 			t.Errorf("the next question is due at %s, %d in a row", fast.next, fast.inARow)
 		}
-		c.fails = errors.New("no answer")
+		c.fail(errors.New("no answer"))
 		c.send("leaver", "fast", wake)
 		c.asked()
 		replies, _ = c.courier.replies("leaver")
 		again := replies[channelNamed("fast")]
-		if again.err == nil || again.inARow != 1 || again.known.Attempts != 1 || woken != 2 {
-			t.Errorf("a failure after an answer: %+v, woken %d times", again, woken)
+		if again.err == nil || again.inARow != 1 || again.known.Attempts != 1 || woken.Load() != 2 {
+			t.Errorf("a failure after an answer: %+v, woken %d times", again, woken.Load())
 		}
 		c.send("leaver", "fast", wake)
 		c.asked()
@@ -206,7 +223,7 @@ func TestTheLastAnswerWakes(t *testing.T) {
 // What is taken back is not asked for, what is under way is answered, and who is forgotten is told nothing.
 func TestErrandsAreTakenBack(t *testing.T) {
 	carry(t, func(c *courierTest) {
-		c.delay["busy"] = time.Second
+		c.takes("busy", time.Second)
 		for i := range callsPerChannel {
 			c.send(fmt.Sprint("first-", i), "busy", nobody)
 		}
@@ -274,7 +291,7 @@ func TestNoCallWithoutTheLease(t *testing.T) {
 // A courier that ends leaves calls and errands as they are: the ledger knows them, and the next process asks again.
 func TestTheCourierEnds(t *testing.T) {
 	carry(t, func(c *courierTest) {
-		c.delay["slow"] = time.Second
+		c.takes("slow", time.Second)
 		for i := range 100 {
 			c.send(fmt.Sprint(i), "slow", func() { t.Error("woken at the end") })
 		}
