@@ -30,6 +30,8 @@ type pollerTest struct {
 	// delay of an answer; atOnce is how many questions were under way at most.
 	delay            time.Duration
 	underWay, atMost int
+	// how many questions and changes there were when the test looked last
+	askedBefore, changedBefore int
 }
 
 // poll runs the test in a bubble with a running poller.
@@ -93,17 +95,16 @@ func (p *pollerTest) says(answer adminapi.Status, err error) {
 	p.answer = func(adminapi.Target) (adminapi.Status, error) { return answer, err }
 }
 
-// during lets the time pass and tells how often servers were asked in it, and how often an answer was news.
+// during lets the time pass and tells how often servers were asked since it did so last, and how often an answer was news.
 func (p *pollerTest) during(d time.Duration) (asked, changed int) {
 	p.Helper()
-	p.mu.Lock()
-	asked, changed = len(p.asked), len(p.changed)
-	p.mu.Unlock()
 	<-time.After(d)
 	synctest.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.asked) - asked, len(p.changed) - changed
+	asked, changed = len(p.asked)-p.askedBefore, len(p.changed)-p.changedBefore
+	p.askedBefore, p.changedBefore = len(p.asked), len(p.changed)
+	return asked, changed
 }
 
 // expect compares what happens in the next while.
