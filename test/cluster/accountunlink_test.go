@@ -49,7 +49,7 @@ func (c *chat) unlink(actions ...v1alpha1.UnlinkAction) *v1alpha1.AccountUnlink 
 func (c *chat) unlinkAt(link types.NamespacedName, actions ...v1alpha1.UnlinkAction) *v1alpha1.AccountUnlink {
 	c.t.Helper()
 	login := time.Now().Unix()
-	NewWithT(c.t).Eventually(func() int64 { return time.Now().Unix() }).WithPolling(poll / 10).Should(BeNumerically(">", login))
+	NewWithT(c.t).Eventually(func() int64 { return time.Now().Unix() }).WithTimeout(answerTime).WithPolling(poll / 10).Should(BeNumerically(">", login))
 	u := &v1alpha1.AccountUnlink{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-", Namespace: link.Namespace},
 		Spec: v1alpha1.AccountUnlinkSpec{

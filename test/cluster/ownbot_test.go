@@ -46,11 +46,11 @@ func TestUnlinkWaitsForANewToken(t *testing.T) {
 }
 
 // ownBot makes a ChannelLink at a host that dex knows, and opens its chat in the simulator, under the name of its namespace.
-func ownBot(t *testing.T, host string) *v1alpha1.ChannelLink {
+func ownBot(t *testing.T, host string, changes ...func(*v1alpha1.ChannelLink)) *v1alpha1.ChannelLink {
 	t.Helper()
 	ns := namespace(t)
 	createSecret(t, ns, "own-bot", map[string]string{"apiToken": "token-" + ns, "apiSecret": "secret-" + ns})
-	link := newLink(t, ns, "hr", func(l *v1alpha1.ChannelLink) {
+	atBotBonnie := func(l *v1alpha1.ChannelLink) {
 		l.Spec.PublicURL = v1alpha1.URL("http://" + host + ".localhost:" + port)
 		b := l.Spec.BotBonnie
 		b.BotID = "bot-" + ns
@@ -58,7 +58,8 @@ func ownBot(t *testing.T, host string) *v1alpha1.ChannelLink {
 		b.Endpoints = &v1alpha1.BotBonnieEndpoints{
 			API: v1alpha1.URL(simulator()), Redirect: v1alpha1.URL(simulator() + "/account/link"),
 		}
-	})
+	}
+	link := newLink(t, ns, "hr", append(changes, atBotBonnie)...)
 	control(t, http.MethodPut, "channels/"+ns, chatsim.Channel{
 		Name: ns, Kind: chatsim.LINE, PageID: link.Spec.PageID, BotUserID: "U8e742f61d673b39c7fff3cecb7536ef0",
 		Secret: "line-secret", AccessToken: "line-token-" + ns, Server: string(link.Spec.PublicURL),

@@ -75,6 +75,8 @@ func (p *person) ask(at *url.URL, form url.Values) (*http.Response, string) {
 		req.Header.Set("Origin", at.Scheme+"://"+at.Host)
 		req.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
+	overheard(at.Query())
+	overheard(form)
 	for name, value := range p.cookies[at.Host] {
 		req.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
@@ -87,6 +89,7 @@ func (p *person) ask(at *url.URL, form url.Values) (*http.Response, string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	overheardCookies(resp.Cookies())
 	for _, c := range resp.Cookies() {
 		if p.cookies[at.Host] == nil {
 			p.cookies[at.Host] = map[string]string{}

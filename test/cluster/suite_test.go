@@ -95,6 +95,7 @@ func namespace(t *testing.T) string {
 		if t.Failed() {
 			explain(t, ns.Name)
 		}
+		hasToldNothing(t, ns)
 		if err := client.IgnoreNotFound(cluster.Delete(context.Background(), ns)); err != nil {
 			t.Errorf("deleting namespace %s: %v", ns.Name, err)
 		}
