@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -24,7 +25,7 @@ import (
 )
 
 // records are servers that keep links in a database and carry out requests as the real ones do. The platform takes every
-// call.
+// call that it is not told to fail.
 type records struct {
 	store *store.Store
 
@@ -33,6 +34,16 @@ type records struct {
 	channels map[string]link.ChannelID
 	issuers  map[string]string
 	told     map[link.ChannelID][]string
+	// failures are how many calls for a user fail before one succeeds.
+	failures map[chatAccount]int
+	// calling is told of each call that is under way; nil: nobody is.
+	calling func()
+}
+
+// chatAccount is a chat user in a channel.
+type chatAccount struct {
+	channel link.ChannelID
+	user    string
 }
 
 func newRecords(t *testing.T) *records {
@@ -66,11 +77,13 @@ func (r *records) Unlink(ctx context.Context, target adminapi.Target, _ *adminap
 		StartedAt: got.StartedAt, Attempts: int32(got.Attempts), Cause: adminapi.UnlinkCause(got.Cause), More: got.More(),
 		Counts: adminapi.UnlinkCounts{
 			Unlinked: int32(got.Counts[link.RevokedDone]), NotLinked: int32(got.Counts[link.RevokedNotLinked]),
-			Superseded: int32(got.Counts[link.RevokedSuperseded]),
+			Superseded: int32(got.Counts[link.RevokedSuperseded]), Waiting: int32(got.Counts[link.RevokedWaiting]),
 		},
 	}
 	for _, user := range got.Users {
-		result.Users = append(result.Users, adminapi.UnlinkUser{User: user.Masked, State: adminapi.UnlinkState(user.State)})
+		result.Users = append(result.Users, adminapi.UnlinkUser{
+			User: user.Masked, State: adminapi.UnlinkState(user.State), Cause: adminapi.UnlinkCause(user.Cause), Attempts: int32(user.Attempts),
+		})
 	}
 	return result, nil
 }
@@ -91,12 +104,19 @@ func (r recorder) Unlink(_ context.Context, userID string, _ []link.RevocationAc
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.calling != nil {
+		r.calling()
+	}
 	r.told[r.channel] = append(r.told[r.channel], userID)
+	if account := (chatAccount{r.channel, userID}); r.failures[account] > 0 {
+		r.failures[account]--
+		return &unlink.CallError{Cause: unlink.UpstreamFailed, Status: http.StatusServiceUnavailable}
+	}
 	return nil
 }
 
 // linked are the users of the channel who are linked, and to whom.
-func (r *records) linked(rt *rapid.T, channel link.ChannelID) map[string]link.Identity {
+func (r *records) linked(rt rapid.TB, channel link.ChannelID) map[string]link.Identity {
 	users := map[string]link.Identity{}
 	err := r.store.Links(context.Background(), channel, "", func(l link.Link) error {
 		users[l.UserID] = l.Identity

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -61,7 +62,7 @@ func beManager(namespace, admin string) error {
 	ctx := ctrl.SetupSignalHandler()
 	err = controllers.Setup(ctx, mgr, controllers.Options{
 		Operator: desired.Operator{ServerImage: "registry.example/channellink/server:0.1.0", Namespace: namespace},
-		MayAsk:   held, Asker: redirected{adminapi.NewClient(time.Now), admin},
+		MayAsk:   held, Asker: redirected{adminapi.NewClient(time.Now), admin}, Unlinker: redirected{adminapi.NewClient(time.Now), admin},
 		PendingInterval: processInterval, ReadyInterval: processInterval,
 	})
 	if err != nil {
@@ -72,14 +73,20 @@ func beManager(namespace, admin string) error {
 
 // redirected asks at one address whatever the target's is.
 type redirected struct {
-	controllers.Asker
+	*adminapi.Client
 	address string
 }
 
 // Status implements controllers.Asker.
 func (r redirected) Status(ctx context.Context, target adminapi.Target, signer *adminapi.Signer) (adminapi.Status, error) {
 	target.BaseURL = r.address
-	return r.Asker.Status(ctx, target, signer)
+	return r.Client.Status(ctx, target, signer)
+}
+
+// Unlink implements controllers.Unlinker.
+func (r redirected) Unlink(ctx context.Context, target adminapi.Target, signer *adminapi.Signer, id string, request adminapi.Unlink) (adminapi.UnlinkResult, error) {
+	target.BaseURL = r.address
+	return r.Client.Unlink(ctx, target, signer, id, request)
 }
 
 // process is a manager process with a listener of its own that plays every server's admin port.
@@ -88,13 +95,15 @@ type process struct {
 	calls   atomic.Int64
 	called  chan struct{}
 	exited  chan error
-	errors  bytes.Buffer
+	// ended is closed when it has exited.
+	ended  chan struct{}
+	errors bytes.Buffer
 }
 
-// startProcess starts a manager process of the operator.
+// startProcess starts a manager process of the operator. Its questions are counted.
 func startProcess(t *testing.T, o *operator) *process {
 	t.Helper()
-	p := &process{called: make(chan struct{}, 1), exited: make(chan error, 1)}
+	p := newProcess()
 	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		p.calls.Add(1)
 		_ = json.NewEncoder(w).Encode(adminapi.Status{}) // a caller that has gone has no use for it
@@ -104,25 +113,40 @@ func startProcess(t *testing.T, o *operator) *process {
 		}
 	}))
 	t.Cleanup(admin.Close)
+	p.start(t, o.config, o.namespace, admin.URL)
+	return p
+}
+
+func newProcess() *process {
+	return &process{called: make(chan struct{}, 1), exited: make(chan error, 1), ended: make(chan struct{})}
+}
+
+// start starts the process, which ends with the test. It reaches the API server by this config, and all servers at the admin
+// address.
+func (p *process) start(t *testing.T, config *rest.Config, namespace, admin string) {
+	t.Helper()
 	p.command = exec.CommandContext(t.Context(), os.Args[0])
-	p.command.Env = append(os.Environ(), "KUBECONFIG="+env.Kubeconfig(t, o.config), managerVariable+"="+o.namespace, adminVariable+"="+admin.URL)
+	p.command.Env = append(os.Environ(), "KUBECONFIG="+env.Kubeconfig(t, config), managerVariable+"="+namespace, adminVariable+"="+admin)
 	p.command.Stderr = &p.errors
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
 	go func() {
 		p.exited <- p.command.Wait()
-		close(ended)
+		close(p.ended)
 	}()
 	t.Cleanup(func() {
-		_ = p.command.Process.Kill() // it may have ended
-		<-ended
+		p.kill()
 		if t.Failed() {
 			t.Logf("manager process %d:\n%s", p.command.Process.Pid, p.errors.String())
 		}
 	})
-	return p
+}
+
+// kill ends the process with SIGKILL and waits until it is gone.
+func (p *process) kill() {
+	_ = p.command.Process.Kill() // it may have ended
+	<-p.ended
 }
 
 func (p *process) signal(t *testing.T, signal syscall.Signal) {
