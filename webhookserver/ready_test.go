@@ -1,6 +1,7 @@
 package webhookserver_test
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"strings"
@@ -85,6 +86,12 @@ func TestIssuerMetadataOutlivesTheProcess(t *testing.T) {
 	w := newWorld(t, func(_ *world, s *config.Settings) { settings = *s })
 	w.untilStatus(t, "a discovered issuer", func(s adminapi.Status) bool { return s.Issuer.State == adminapi.IssuerDiscovered })
 	w.untilReady(t)
+	eventually(t, func() error { // they are in use before they are stored
+		if !strings.Contains(w.logs.String(), "issuer documents stored") {
+			return errors.New("the issuer's documents are not stored")
+		}
+		return nil
+	})
 
 	w.stop()
 	if err := <-w.ended; err != nil {

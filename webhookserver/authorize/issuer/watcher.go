@@ -218,7 +218,9 @@ func (w *Watcher) save(ctx context.Context, m Metadata) {
 	})
 	if err != nil {
 		w.log.WarnContext(ctx, "issuer documents not stored", "error", err)
+		return
 	}
+	w.log.DebugContext(ctx, "issuer documents stored")
 }
 
 // VerifySignature implements [oidc.KeySet]: it returns the payload of a token that
