@@ -12,7 +12,7 @@ var (
 	creators = flag.Int("creators", 20, "how many clients make them at once")
 	rounds   = flag.Int("rounds", 3, "how often floor and operator are measured in turn; the medians count")
 	oneHost  = flag.Bool("one-host", false, "give all public URLs one host and a path each")
-	large    = flag.Bool("large", false, "also measure the operator's memory with 10000 ChannelLinks (some minutes)")
+	large    = flag.Bool("large", false, "also measure the operator with 10000 ChannelLinks, and with 1000 and 10000 AccountUnlinks (some minutes)")
 	program  = flag.String("operator", "", "operator to measure, instead of cmd/manager of this tree (another release, one with a profiler)")
 	keep     = flag.String("logs", "", "folder to keep the programs' logs in")
 )
@@ -35,10 +35,17 @@ const (
 	minUnlinkRatio = 0.5
 	maxPaceLost    = 0.1
 
+	maxResidentMany = 150 << 20
+	maxRequestsMany = 4 // for each AccountUnlink: its status, its Event, and room for watches and leases
+
 	minLoginRatio    = 0.7
 	maxSessionBytes  = 2 << 10
 	maxSessionMemory = 1 << 10 // sessions are in the database; what grows is what the runtime keeps for the next request
 )
 
-// largeCount is the number of ChannelLinks behind maxResidentLarge.
-const largeCount = 10_000
+// largeCount is the number of ChannelLinks behind maxResidentLarge, and of AccountUnlinks, over manyChannels of them, behind
+// maxResidentMany.
+const (
+	largeCount   = 10_000
+	manyChannels = 1_000
+)

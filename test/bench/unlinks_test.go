@@ -38,11 +38,14 @@ const (
 
 // unlinkRun is one measurement of the operator, or, with no more than took, serverCPU and others, of the bare client.
 type unlinkRun struct {
+	asked     int           // AccountUnlinks
 	took      time.Duration // from the first request or call to the last status write
 	cpu       time.Duration
 	serverCPU time.Duration // of API server and etcd
 	others    float64
 	resident  int64
+	peak      int64
+	requests  int // of the operator, reads and watches among them
 	calls     int // of servers, and the most for one request
 	mostCalls int
 	mostBusy  int     // calls to one server at once
@@ -109,6 +112,19 @@ func (b *unlinkBench) create(t *testing.T, n, channels int, then func(context.Co
 	b.made += n
 }
 
+// redirectedPackage is the operator with all servers at one address.
+const redirectedPackage = "channellink.dev/operator/test/bench/redirected"
+
+// launcher returns what starts that operator, of the folder bin, with so many couriers.
+func (b *unlinkBench) launcher(t *testing.T, bin string) func(couriers int) *process {
+	t.Helper()
+	kubeconfig := "KUBECONFIG=" + b.env.Kubeconfig(t, b.env.User(t, userOperator, "system:masters"))
+	return func(couriers int) *process {
+		return start(t, []string{kubeconfig}, filepath.Join(bin, "redirected"),
+			"--metrics-bind-address=0", "--namespace="+namespace, "--servers="+b.servers.address, fmt.Sprint("--couriers=", couriers))
+	}
+}
+
 func andLeave(context.Context, *v1alpha1.AccountUnlink) error { return nil }
 
 // bare measures a client that makes the AccountUnlinks and writes the status of each once.
@@ -128,12 +144,12 @@ func (b *unlinkBench) bare(t *testing.T) unlinkRun {
 	}
 }
 
-// serve makes the ChannelLinks, has a pod for each, and waits until the operator can ask their servers.
-func (b *unlinkBench) serve(t *testing.T) {
+// serve makes so many ChannelLinks, has a pod for each, and waits until the operator can ask their servers.
+func (b *unlinkBench) serve(t *testing.T, channels int) {
 	t.Helper()
-	create(t, b.makers, 0, unlinkChannels)
+	create(t, b.makers, 0, channels)
 	var links v1alpha1.ChannelLinkList
-	err := wait.PollUntilContextTimeout(t.Context(), 250*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(t.Context(), 250*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		var deployments appsv1.DeploymentList
 		if err := b.env.Client.List(ctx, &deployments, client.InNamespace(namespace)); err != nil {
 			return false, err
@@ -163,12 +179,12 @@ func (b *unlinkBench) serve(t *testing.T) {
 	}
 }
 
-// over waits until no AccountUnlink is left to do. It does not look before all have been asked for: a look costs the API
-// server as much as some hundred status writes.
-func (b *unlinkBench) over(t *testing.T) {
+// over waits until none of so many AccountUnlinks is left to do. It does not look before all have been asked for: a look costs
+// the API server as much as some hundred status writes.
+func (b *unlinkBench) over(t *testing.T, asked int) {
 	t.Helper()
 	err := wait.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		if b.servers.asked() < unlinkCount {
+		if b.servers.asked() < asked {
 			return false, nil
 		}
 		var list v1alpha1.AccountUnlinkList
@@ -182,8 +198,8 @@ func (b *unlinkBench) over(t *testing.T) {
 	}
 }
 
-// observe measures what do brings about.
-func (b *unlinkBench) observe(t *testing.T, latency time.Duration, operator func() *process, do func()) unlinkRun {
+// observe measures what do brings about, which is to have that many AccountUnlinks carried out.
+func (b *unlinkBench) observe(t *testing.T, asked int, latency time.Duration, operator func() *process, do func()) unlinkRun {
 	t.Helper()
 	b.servers.reset(latency)
 	var cpu time.Duration
@@ -192,15 +208,16 @@ func (b *unlinkBench) observe(t *testing.T, latency time.Duration, operator func
 	}
 	recording, before := b.env.Record(t), look(t)
 	do()
-	b.over(t)
+	b.over(t, asked)
 	program := operator()
 	after := look(t)
 	events, pace := recording.Events(t), b.servers.sinceReset()
 	r := tallyUnlinks(events)
+	r.asked, r.requests = asked, len(testenv.ByUser(events, userOperator))
 	r.serverCPU = after.since(before).server
 	r.others = after.since(before).others(after.at.Sub(before.at))
 	r.cpu = program.cpu(t) - cpu
-	r.resident, _ = program.memory(t)
+	r.resident, r.peak = program.memory(t)
 	for _, n := range pace.calls {
 		r.calls += n
 		r.mostCalls = max(r.mostCalls, n)
@@ -250,25 +267,21 @@ func tallyUnlinks(events []auditv1.Event) unlinkRun {
 // of each once; how well the couriers are used when each call takes its time; and what a thousand requests for one channel
 // cost.
 func TestAccountUnlinks(t *testing.T) {
-	bin := compile(t, "channellink.dev/operator/test/bench/redirected")
+	bin := compile(t, redirectedPackage)
 	var bare, live, paced, one []unlinkRun
 	for round := range *rounds {
 		ok := t.Run(fmt.Sprintf("round %d", round+1), func(t *testing.T) {
 			bare = append(bare, newUnlinkBench(t).bare(t))
 			b := newUnlinkBench(t)
-			kubeconfig := "KUBECONFIG=" + b.env.Kubeconfig(t, b.env.User(t, userOperator, "system:masters"))
-			launch := func(couriers int) *process {
-				return start(t, []string{kubeconfig}, filepath.Join(bin, "redirected"),
-					"--metrics-bind-address=0", "--namespace="+namespace, "--servers="+b.servers.address, fmt.Sprint("--couriers=", couriers))
-			}
+			launch := b.launcher(t, bin)
 			program := launch(controllers.DefaultCouriers)
 			running := func() *process { return program }
-			b.serve(t)
-			live = append(live, b.observe(t, 0, running, func() { b.create(t, unlinkCount, unlinkChannels, andLeave) }))
-			one = append(one, b.observe(t, unlinkBusy, running, func() { b.create(t, unlinkCount, 1, andLeave) }))
+			b.serve(t, unlinkChannels)
+			live = append(live, b.observe(t, unlinkCount, 0, running, func() { b.create(t, unlinkCount, unlinkChannels, andLeave) }))
+			one = append(one, b.observe(t, unlinkCount, unlinkBusy, running, func() { b.create(t, unlinkCount, 1, andLeave) }))
 			program.stop(t)
 			b.create(t, unlinkCount, unlinkChannels, andLeave)
-			paced = append(paced, b.observe(t, unlinkLatency, running, func() { program = launch(unlinkCouriers) }))
+			paced = append(paced, b.observe(t, unlinkCount, unlinkLatency, running, func() { program = launch(unlinkCouriers) }))
 			program.stop(t)
 		})
 		if !ok {
