@@ -143,21 +143,49 @@ func findProofs(t *testing.T) map[string]map[string]bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for test := range all {
-			// What a package of test support offers, such as the suite that every
-			// store passes, is called by tests alone.
-			if !testName.MatchString(test) && (!strings.HasSuffix(folder, "test") || !ast.IsExported(test)) {
-				continue
+		for claim, shown := range all.shown(strings.HasSuffix(folder, "test")) {
+			if proofs[claim] == nil {
+				proofs[claim] = map[string]bool{}
 			}
-			for claim := range all.namedBy(test, map[string]bool{}) {
-				if proofs[claim] == nil {
-					proofs[claim] = map[string]bool{}
-				}
-				proofs[claim][filepath.ToSlash(name)+"."+test] = true
+			for _, proof := range shown {
+				proofs[claim][filepath.ToSlash(name)+"."+proof] = true
 			}
 		}
 	}
 	return proofs
+}
+
+// crowd is how many tests of a folder may stand in a row for a claim that a helper of theirs looks after. Of more, such as
+// those that all look through their server's log in the end, the helper is named alone.
+const crowd = 10
+
+// shown maps each claim to the tests of the folder that prove it, or to the helper that a crowd of them has in common.
+func (fs functions) shown(ofSupport bool) map[string][]string {
+	owners := map[string]map[string][]string{} // the tests, by claim and by the function that names it
+	for test := range fs {
+		// What a package of test support offers, such as the suite that every store passes, is called by tests alone.
+		if !testName.MatchString(test) && (!ofSupport || !ast.IsExported(test)) {
+			continue
+		}
+		for claim, named := range fs.namedBy(test, map[string]bool{}) {
+			if owners[claim] == nil {
+				owners[claim] = map[string][]string{}
+			}
+			for owner := range named {
+				owners[claim][owner] = append(owners[claim][owner], test)
+			}
+		}
+	}
+	shown := map[string][]string{}
+	for claim, named := range owners {
+		for owner, tests := range named {
+			if len(tests) > crowd {
+				tests = []string{owner + " (in each test that uses it)"}
+			}
+			shown[claim] = append(shown[claim], tests...)
+		}
+	}
+	return shown
 }
 
 var (
@@ -210,21 +238,27 @@ func (fs functions) add(file *ast.File) {
 	}
 }
 
-// namedBy are the claims that the function names, or a helper that it uses does.
-func (fs functions) namedBy(name string, seen map[string]bool) map[string]bool {
-	claims := map[string]bool{}
+// namedBy are the claims that the function names, or a helper that it uses does, each with the functions that do.
+func (fs functions) namedBy(name string, seen map[string]bool) map[string]map[string]bool {
+	named := map[string]map[string]bool{}
 	f := fs[name]
 	if f == nil || seen[name] {
-		return claims
+		return named
 	}
 	seen[name] = true
 	for _, claim := range f.claims {
-		claims[claim] = true
+		named[claim] = map[string]bool{name: true}
 	}
 	for _, used := range f.uses {
-		if !testName.MatchString(used) {
-			maps.Copy(claims, fs.namedBy(used, seen))
+		if testName.MatchString(used) {
+			continue
+		}
+		for claim, owners := range fs.namedBy(used, seen) {
+			if named[claim] == nil {
+				named[claim] = map[string]bool{}
+			}
+			maps.Copy(named[claim], owners)
 		}
 	}
-	return claims
+	return named
 }

@@ -10,10 +10,27 @@ import (
 )
 
 var (
-	link      = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	codeBlock = regexp.MustCompile("(?s)```.*?```")
+	link       = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	codeBlock  = regexp.MustCompile("(?s)```.*?```")
+	anyHeading = regexp.MustCompile(`(?m)^#{1,6} (.+)$`)
+	notInSlug  = regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
 )
 
+// slug is the anchor that a forge gives a heading.
+func slug(heading string) string {
+	return strings.ReplaceAll(notInSlug.ReplaceAllString(strings.ToLower(heading), ""), " ", "-")
+}
+
+// anchors are those of the headings of a page.
+func anchors(page string) map[string]bool {
+	found := map[string]bool{}
+	for _, m := range anyHeading.FindAllStringSubmatch(codeBlock.ReplaceAllString(page, ""), -1) {
+		found[slug(m[1])] = true
+	}
+	return found
+}
+
+// Each link of a page leads to a file that is there, and to a heading that it has.
 func TestLinksLeadSomewhere(t *testing.T) {
 	pages := 0
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -31,12 +48,27 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			return err
 		}
 		for _, m := range link.FindAllStringSubmatch(codeBlock.ReplaceAllString(string(raw), ""), -1) {
-			to, _, _ := strings.Cut(m[1], "#")
-			if to == "" || strings.Contains(to, "://") {
+			to, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(to, "://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(path), filepath.FromSlash(to))); err != nil {
+			target := path
+			if to != "" {
+				target = filepath.Join(filepath.Dir(path), filepath.FromSlash(to))
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s: the link to %s leads nowhere", path, m[1])
+				continue
+			}
+			if anchor == "" {
+				continue
+			}
+			there, err := os.ReadFile(target)
+			if err != nil {
+				return err
+			}
+			if !anchors(string(there))[anchor] {
+				t.Errorf("%s: the link to %s leads to no heading of that page", path, m[1])
 			}
 		}
 		return nil
