@@ -43,7 +43,7 @@ func TestPageShowsWhatIsPrinted(t *testing.T) {
 	}
 	for _, file := range []string{
 		"status.txt", "doctor-unwell.txt", "doctor-call-refused.txt", "links.txt", "links-audit.txt", "unlink.txt", "unlink-refused.txt",
-		"simulate.txt", "simulate-refused.txt",
+		"simulate.txt", "simulate-botbonnie.txt", "simulate-refused.txt",
 	} {
 		if !shown[file] {
 			t.Errorf("%s does not show testdata/%s", page, file)

@@ -64,7 +64,7 @@ func commands() []command {
 		{"doctor", "NAME", "Checks everything that a person would check, and says what to do.", doctorCommand},
 		{"links", "NAME", "Who is linked, ids masked; with --audit what happened.", linksCommand},
 		{"unlink", "NAME", "Revokes the links of a chat user or a person, and waits.", unlinkCommand},
-		{"simulate", "NAME [verify|message|linked|failed|unlinked]", "Signs an event as the platform does and sends it to the channel.", simulateCommand},
+		{"simulate", "NAME [verify|message|linked|failed|unlinked|service]", "Signs an event as the platform does and sends it to the channel.", simulateCommand},
 	}
 }
 
@@ -108,10 +108,7 @@ func run(ctx context.Context, c command, args []string, env Env) error {
 
 func withDefaults(env Env) Env {
 	if env.HTTP == nil {
-		env.HTTP = &http.Client{
-			Timeout:       callTimeout,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+		env.HTTP = newHTTPClient()
 	}
 	if env.Kubectl == nil {
 		env.Kubectl = kubectl

@@ -21,16 +21,21 @@ import (
 	"channellink.dev/operator/webhookserver/config"
 )
 
-// realServer is the server of vision-line, with its public and its operations port.
+// realServer is the server of vision-line and vision-hr, with its public and its operations port.
 type realServer struct{ public, ops string }
 
 func startServer(t *testing.T, secret string) realServer {
 	t.Helper()
 	dir := t.TempDir()
-	file := filepath.Join(dir, "line-channelsecretref")
-	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
-		t.Fatal(err)
+	file := func(field, value string) config.File {
+		path := filepath.Join(dir, field)
+		if err := os.WriteFile(path, []byte(value+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return config.File{Field: field, Path: path}
 	}
+	line, apiSecret := file("line.channelSecretRef", secret+"-line"), file("botBonnie.apiSecretRef", secret+"-secret")
+	oidc := config.OIDC{IssuerURL: "http://localhost:1", ClientID: "chatbot", Scopes: []string{"openid"}, UserClaim: "sub"}
 	server, err := webhookserver.New(webhookserver.Config{
 		Settings: config.Settings{
 			Version: config.Version,
@@ -39,8 +44,15 @@ func startServer(t *testing.T, secret string) realServer {
 			Channels: []config.Channel{{
 				UID: "0b7c1f52-0a51-4c0e-9d5c-8f2a6f1f9a11", Namespace: "hr", Name: "vision-line", Platform: "LINE", PageID: "@vision",
 				DisplayName: "Vision", PublicURL: "https://link.example.com/line",
-				LINE: &config.LINE{ChannelSecret: &config.File{Field: "line.channelSecretRef", Path: file}},
-				OIDC: config.OIDC{IssuerURL: "http://localhost:1", ClientID: "chatbot", Scopes: []string{"openid"}, UserClaim: "sub"},
+				LINE: &config.LINE{ChannelSecret: &line}, OIDC: oidc,
+			}, {
+				UID: "5f6b8f0e-2c1c-4b0d-8a4e-7d2f6c1b9e22", Namespace: "hr", Name: "vision-hr", Platform: "LINE", PageID: "507oftxz",
+				DisplayName: "Vision HR", PublicURL: "https://link.example.com/hr",
+				BotBonnie: &config.BotBonnie{
+					BotID: "bot-M-BOieOXZ", APIToken: file("botBonnie.apiTokenSecretRef", secret+"-token"), APISecret: &apiSecret,
+					MaxCallsPerSecond: 10, APIEndpoint: "http://localhost:1", RedirectEndpoint: "http://localhost:1/account/link",
+				},
+				OIDC: oidc,
 			}},
 		},
 		OperatorKeysPath: filepath.Join(dir, config.OperatorKeysFile), Version: "0.1.0", Now: time.Now, Log: slog.New(slog.DiscardHandler),
@@ -82,14 +94,20 @@ func (s realServer) ask(path string, into io.Writer) (int, error) {
 
 // TestAgainstTheServer has the real server take what is simulated, and the doctor read what it counts.
 func TestAgainstTheServer(t *testing.T) {
-	d := newDesk(t, "vision-line")
+	d := newDesk(t, "vision-line", "vision-hr")
 	wellServed(d)
-	server := startServer(t, canary+"-line")
+	server := startServer(t, canary)
 	d.hosts.direct(server.public)
-	for _, event := range []string{"verify", "message", "failed --code=0123456789", "linked --code=0123456789 --user=" + lineUser} {
-		if got := d.run(t, "simulate vision-line "+event+" --to=http://"+server.public); got.failure != nil || !strings.Contains(got.out, "200: taken") {
+	for _, event := range []string{
+		"vision-line verify", "vision-line message", "vision-line failed --code=0123456789", "vision-line linked --code=0123456789 --user=" + lineUser,
+		"vision-hr verify", "vision-hr linked --user=" + lineUser, "vision-hr unlinked --user=" + lineUser,
+	} {
+		if got := d.run(t, "simulate "+event+" --to=http://"+server.public); got.failure != nil || !strings.Contains(got.out, "200: taken") {
 			t.Errorf("%s: %v\n%s", event, got.failure, got.all)
 		}
+	}
+	if got := d.run(t, "simulate vision-hr --to=http://"+server.public); !strings.Contains(got.out, `the bot shows "`) {
+		t.Errorf("what the bot shows to nobody is not told: %v\n%s", got.failure, got.all)
 	}
 	other := startServer(t, "another")
 	d.hosts.direct(other.public)

@@ -18,12 +18,17 @@ import (
 )
 
 // simulation are the flags of `simulate`.
-type simulation struct{ user, code, to string }
+type simulation struct {
+	user, code, service, to string
+	relayed                 bool
+}
 
 func simulateCommand(flags *pflag.FlagSet) func(context.Context, *session) error {
 	var o simulation
-	flags.StringVar(&o.user, "user", "", "chat user of the event; for message: a made-up one")
+	flags.StringVar(&o.user, "user", "", "chat user whom it is about, if not a made-up one; - reads the id from standard input")
 	flags.StringVar(&o.code, "code", "", "of linked and failed: LINE's nonce, Messenger's authorization_code")
+	flags.StringVar(&o.service, "service", "", "of service: which of spec.services, if there are several")
+	flags.BoolVar(&o.relayed, "relayed", false, "with BotBonnie in front: the platform's own event, as a relay passes it on")
 	flags.StringVar(&o.to, "to", "", "send to this address instead of the public one, such as http://localhost:8080 of a port-forward")
 	return func(ctx context.Context, s *session) error { return s.simulate(ctx, o) }
 }
@@ -39,57 +44,49 @@ func (s *session) simulate(ctx context.Context, o simulation) error {
 	if len(s.rest) > 0 {
 		kind = s.rest[0]
 	}
-	req, err := s.event(ctx, l, kind, o)
+	if o.user, err = s.given(o.user); err != nil {
+		return err
+	}
+	by := o.sender(l)
+	var req *http.Request
+	switch {
+	case o.relayed && l.Spec.BotBonnie == nil:
+		return errors.New("simulate: nothing stands before this channel: leave --relayed out")
+	case by == botBonnie:
+		req, err = s.moduleCall(ctx, l, kind, o)
+	default:
+		req, err = s.event(ctx, l, kind, o)
+	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "%s %s: %s as %s sends it\n", req.Method, target(req.URL), kind, l.Spec.Platform)
+	fmt.Fprintf(s.Out, "%s %s: %s as %s sends it\n", req.Method, target(req.URL), kind, by)
 	got, err := s.do(req)
 	if err != nil {
 		message, do := unreached(err, req.URL.Hostname())
+		if o.to != "" {
+			do = "See that the port-forward runs."
+		}
 		return fmt.Errorf("simulate: %s. %s", message, do)
 	}
-	said, well := meaning(got.status)
-	fmt.Fprintf(s.Out, "%d: %s\n", got.status, said)
-	if id := got.header.Get(requestIDHeader); id != "" {
-		fmt.Fprintf(s.Out, "request %s in the server's log\n", id)
-	}
-	if !well {
-		return ErrUnwell
-	}
-	return nil
+	return s.tell(got, by, req.Method, o.user)
 }
 
-// target is an address without its query, which may hold a token.
-func target(u *url.URL) string { return u.Scheme + "://" + u.Host + u.Path }
+// botBonnie is who sends what neither LINE nor Meta sends.
+const botBonnie = "BotBonnie"
 
-// meaning says what a status code of the webhook means.
-func meaning(code int) (said string, well bool) {
-	switch code {
-	case http.StatusOK:
-		return "taken", true
-	case http.StatusUnauthorized:
-		return "the signature is wrong: the server has other values than the Secret has now (new ones arrive within 90 seconds)", false
-	case http.StatusForbidden:
-		return "the verify token is wrong: the server has other values than the Secret has now", false
-	case http.StatusNotFound:
-		return "nothing here: another path, or the spec names no secret that would let the server verify", false
-	case http.StatusMisdirectedRequest:
-		return "the server does not know this host: a proxy in front changes the Host header", false
-	case http.StatusServiceUnavailable:
-		return "not taken: the store, a sibling or the bot behind does not answer; the platform would try again", false
-	case http.StatusBadGateway, http.StatusGatewayTimeout:
-		return "the bot of spec.webhook.forwardTo does not answer, or a gateway in front does not reach the server", false
-	default:
-		return "not taken", false
+// sender is who calls the channel.
+func (o simulation) sender(l *v1alpha1.ChannelLink) string {
+	if l.Spec.BotBonnie != nil && !o.relayed {
+		return botBonnie
 	}
+	return string(l.Spec.Platform)
 }
 
 // event makes the request of a platform.
 func (s *session) event(ctx context.Context, l *v1alpha1.ChannelLink, kind string, o simulation) (*http.Request, error) {
-	to, err := o.address(l)
-	if err != nil {
-		return nil, err
+	if o.service != "" || kind == "service" {
+		return nil, errors.New("simulate: services are asked by BotBonnie alone")
 	}
 	if l.Spec.Platform == v1alpha1.PlatformFacebook && kind == "verify" {
 		m := l.Spec.Messenger
@@ -101,7 +98,7 @@ func (s *session) event(ctx context.Context, l *v1alpha1.ChannelLink, kind strin
 			return nil, err
 		}
 		query := url.Values{"hub.mode": {"subscribe"}, "hub.challenge": {"1158201444"}, "hub.verify_token": {token}}
-		return o.newRequest(ctx, l, http.MethodGet, to+"?"+query.Encode(), nil)
+		return o.newRequest(ctx, l, http.MethodGet, "/webhook", query, nil)
 	}
 	body, err := eventBody(l, kind, o, s.Now())
 	if err != nil {
@@ -115,7 +112,7 @@ func (s *session) event(ctx context.Context, l *v1alpha1.ChannelLink, kind strin
 	if err != nil {
 		return nil, err
 	}
-	req, err := o.newRequest(ctx, l, http.MethodPost, to, body)
+	req, err := o.newRequest(ctx, l, http.MethodPost, "/webhook", nil, body)
 	if err != nil {
 		return nil, err
 	}
@@ -125,31 +122,26 @@ func (s *session) event(ctx context.Context, l *v1alpha1.ChannelLink, kind strin
 	return req, nil
 }
 
-// address is where the webhook is.
-func (o simulation) address(l *v1alpha1.ChannelLink) (string, error) {
-	public, err := url.Parse(strings.TrimSuffix(string(l.Spec.PublicURL), "/") + "/webhook")
-	if err != nil {
-		return "", errors.New("simulate: spec.publicURL is not a URL")
-	}
-	if o.to == "" {
-		return public.String(), nil
-	}
-	at, err := url.Parse(o.to)
-	if err != nil || at.Host == "" {
-		return "", errors.New("simulate: --to wants an address such as http://localhost:8080")
-	}
-	return at.Scheme + "://" + at.Host + public.Path, nil
-}
-
 // newRequest makes a request that reaches the channel wherever it is sent to: the server knows it by its host and path.
-func (o simulation) newRequest(ctx context.Context, l *v1alpha1.ChannelLink, method, to string, body []byte) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
+func (o simulation) newRequest(ctx context.Context, l *v1alpha1.ChannelLink, method, path string, query url.Values, body []byte) (*http.Request, error) {
+	to, err := url.Parse(strings.TrimSuffix(string(l.Spec.PublicURL), "/") + path)
+	if err != nil {
+		return nil, errors.New("simulate: spec.publicURL is not a URL")
+	}
+	public := to.Host
+	if o.to != "" {
+		at, err := url.Parse(o.to)
+		if err != nil || at.Host == "" {
+			return nil, errors.New("simulate: --to wants an address such as http://localhost:8080")
+		}
+		to.Scheme, to.Host = at.Scheme, at.Host
+	}
+	to.RawQuery = query.Encode()
+	req, err := http.NewRequestWithContext(ctx, method, to.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, errors.New("simulate: the address is not a URL")
 	}
-	if public, err := url.Parse(string(l.Spec.PublicURL)); err == nil {
-		req.Host = public.Host
-	}
+	req.Host = public
 	return req, nil
 }
 

@@ -140,7 +140,7 @@ func (s *session) given(value string) (string, error) {
 	if lines.Scan() && strings.TrimSpace(lines.Text()) != "" {
 		return strings.TrimSpace(lines.Text()), nil
 	}
-	return "", errors.New("unlink: nothing on standard input")
+	return "", errors.New("nothing on standard input")
 }
 
 // untilFinished reads the request until it has come to an end. A look now and then is enough: it takes seconds.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"channellink.dev/operator/api/v1alpha1"
 )
@@ -19,6 +20,37 @@ const requestIDHeader = "X-Request-Id"
 
 // soonDays is how long before its end a certificate is worth a word: what renews by itself does it a month before.
 const soonDays = 14
+
+// newHTTPClient returns a client that calls as a browser of this machine does, redirects left alone.
+func newHTTPClient() *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	dial, proxy := transport.DialContext, transport.Proxy
+	transport.Proxy = func(r *http.Request) (*url.URL, error) {
+		if isLocal(r.URL.Hostname()) {
+			return nil, nil // no proxy
+		}
+		return proxy(r)
+	}
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return dial(ctx, network, loopback(address))
+	}
+	return &http.Client{
+		Transport: transport, Timeout: callTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// isLocal tells a name of this machine's own (RFC 6761, section 6.3). Browsers know them, and a demo has such; resolvers mostly
+// do not.
+func isLocal(name string) bool { return strings.HasSuffix(name, ".localhost") }
+
+// loopback is the address that is dialled for another.
+func loopback(address string) string {
+	if name, port, err := net.SplitHostPort(address); err == nil && isLocal(name) {
+		return net.JoinHostPort("localhost", port)
+	}
+	return address
+}
 
 // answer is what somebody has answered, read whole.
 type answer struct {
