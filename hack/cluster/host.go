@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,13 +28,19 @@ const deviceSocket = "/var/lib/kubelet/device-plugins/kubelet.sock"
 // takeHost notes that this state folder's cluster has the machine, and how the
 // kernel was set before. The addresses exist once for each machine: a second
 // cluster would break the first, and its down would take the first one's away.
-func (c *cluster) takeHost() error {
+// What is left of one whose processes were killed is taken back.
+func (c *cluster) takeHost(ctx context.Context) error {
 	if c.hasHost() {
 		return nil
 	}
 	if hasAddress(nodeIP) {
-		return fmt.Errorf("%s is on this machine already: stop the cluster of the other clone; "+
-			"if there is none, `ip address del %s/32 dev lo`", nodeIP, nodeIP)
+		if user, found := userOf(nodeIP); found {
+			return fmt.Errorf("process %d of another clone's cluster has the address %s: stop that cluster first, by `make down` there", user, nodeIP)
+		}
+		c.say("taking back the network of a cluster that was killed")
+		if err := c.removeNetwork(ctx); err != nil {
+			return err
+		}
 	}
 	before := make(map[string]string)
 	for _, name := range sysctls {
@@ -52,6 +59,23 @@ func (c *cluster) takeHost() error {
 	}
 	_, err = c.write(string(raw), 0o644, "run", "host.json")
 	return err
+}
+
+// userOf returns a process that was told to use the node's address, as the API
+// server and the kubelet are.
+func userOf(ip string) (pid int, found bool) {
+	for _, pid := range processes() {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil {
+			continue // it has just ended
+		}
+		for arg := range strings.SplitSeq(string(raw), "\x00") {
+			if flag, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(flag, "--") && value == ip {
+				return pid, true
+			}
+		}
+	}
+	return 0, false
 }
 
 // hasHost reports whether takeHost has run and the cluster was not taken down

@@ -22,7 +22,7 @@ const (
 // ensureNetwork gives the node its address, lets the kernel forward between
 // pods, and lets pods reach what this machine reaches.
 func (c *cluster) ensureNetwork(ctx context.Context) error {
-	if err := c.takeHost(); err != nil {
+	if err := c.takeHost(ctx); err != nil {
 		return err
 	}
 	if err := os.WriteFile(sysctlFile("net/ipv4/ip_forward"), []byte("1"), 0o644); err != nil {
