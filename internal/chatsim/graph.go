@@ -26,7 +26,8 @@ var graphVersion = regexp.MustCompile(`^v[1-9][0-9]?\.[0-9]$`)
 func (s *Simulator) routeGraph() {
 	s.routes.HandleFunc("POST /{version}/me/messages", s.graphSend)
 	s.routes.HandleFunc("POST /{version}/me/unlink_accounts", s.graphUnlink)
-	s.routes.HandleFunc("GET /{version}/me/subscribed_apps", s.graphSubscribed)
+	s.routes.HandleFunc("GET /{version}/{node}/{edge}", s.graphEdge)
+	s.routes.HandleFunc("GET /{version}/app", s.graphApp)
 	s.routes.HandleFunc("GET /{version}/me", s.graphMe)
 	s.routes.HandleFunc("GET /{version}/{psid}", s.graphProfile)
 }
@@ -42,6 +43,11 @@ func graphError(w http.ResponseWriter, r *http.Request, status, code, subcode in
 
 // graphCall finds the page whose token the call carries; on false it has answered.
 func (s *Simulator) graphCall(w http.ResponseWriter, r *http.Request) (*channel, bool) {
+	return s.graphCallWith(w, r, func(c *channel) string { return c.accessToken })
+}
+
+// graphCallWith finds the page for which a call carries the right token, be it of the page or of its app.
+func (s *Simulator) graphCallWith(w http.ResponseWriter, r *http.Request, right func(*channel) string) (*channel, bool) {
 	query := r.URL.Query()
 	given, proof := query.Get("access_token"), query.Get("appsecret_proof")
 	said := judge(r.Context())
@@ -57,7 +63,7 @@ func (s *Simulator) graphCall(w http.ResponseWriter, r *http.Request) (*channel,
 	said.credentials = "wrong"
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.find(func(c *channel) bool { return c.Kind == Messenger && c.accessToken == given })
+	c := s.find(func(c *channel) bool { return c.Kind == Messenger && right(c) == given })
 	if c == nil {
 		graphError(w, r, http.StatusUnauthorized, graphBadToken, 0, "Invalid OAuth access token.")
 		return nil, false

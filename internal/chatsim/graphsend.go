@@ -276,20 +276,3 @@ func (s *Simulator) graphUnlink(w http.ResponseWriter, r *http.Request) {
 	}
 	writeJSON(w, http.StatusOK, map[string]string{"result": "unlink account success"})
 }
-
-// graphSubscribed tells which events of the page the app gets.
-func (s *Simulator) graphSubscribed(w http.ResponseWriter, r *http.Request) {
-	c, ok := s.graphCall(w, r)
-	if !ok {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	fields := []string{"messages", "messaging_postbacks", "messaging_account_linking"}
-	if c.switches.WebhookOff {
-		fields = fields[:2]
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"data": []any{map[string]any{
-		"name": c.displayName(), "id": "1" + c.PageID, "subscribed_fields": fields,
-	}}})
-}

@@ -23,7 +23,7 @@ func (s *Simulator) routePage() {
 	s.routes.HandleFunc("GET /sim/stream", s.onView(s.stream))
 	s.routes.HandleFunc("POST /sim/open", s.open)
 	s.routes.HandleFunc("GET /sim/pictures/{picture}", picture)
-	s.routes.Handle("GET /sim/web/", http.StripPrefix("/sim/", http.FileServerFS(web)))
+	s.routes.Handle("GET /sim/web/{file}", http.StripPrefix("/sim/", http.FileServerFS(web)))
 }
 
 // tab is one way to the company.
