@@ -290,6 +290,10 @@ func TestCancel(t *testing.T) {
 	if p := b.press(t, consent, pages.ChoiceCancel); p.Code != http.StatusSeeOther || p.Location != fbRedirect {
 		t.Errorf("on the page: went to %d %q, want the redirect_uri as it came", p.Code, p.Location)
 	}
+	// It is over: whoever comes back to that page and presses Link is sent off without a code, and nothing is linked.
+	if p := b.press(t, consent, pages.ChoiceLink); strings.Contains(p.Location, "authorization_code") {
+		t.Errorf("Link after Cancel: went to %q", p.Location)
+	}
 	if links := w.pending(t); len(links) != 0 {
 		t.Errorf("there are links: %v", links)
 	}

@@ -43,7 +43,7 @@ func unlinked(user string, at int64) event.Event {
 	return event.Event{Kind: event.Unlinked, UserID: user, At: time.UnixMilli(at)}
 }
 
-// What the platform's documentation and the fixtures of other projects show.
+// What the platform's documentation and the fixtures of other projects show of a call about one page, and of no other. C39
 func TestEvents(t *testing.T) {
 	const now = 1_700_000_000_000
 	for _, c := range []struct {

@@ -171,8 +171,12 @@ func TestStates(t *testing.T) {
 	})
 }
 
-// C47: a rotation is seen within the poll when no event comes, and a reader that
-// waits is woken once for it.
+// promised is how soon after the volume's change a new value counts, whatever the poll
+// is: so the documentation has it.
+const promised = 90 * time.Second
+
+// C47: a rotation is seen in time when no event comes, and a reader that waits is
+// woken once for it.
 func TestPollBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "key")
@@ -183,8 +187,8 @@ func TestPollBound(t *testing.T) {
 		start := time.Now()
 		write(t, path, "new\nold\n")
 		<-changed
-		if waited := time.Since(start); waited > DefaultPoll {
-			t.Errorf("seen after %s, want at most %s", waited, DefaultPoll)
+		if waited := time.Since(start); waited > promised {
+			t.Errorf("seen after %s, want at most %s", waited, promised)
 		}
 		_, changed = file.Watch()
 		time.Sleep(3 * DefaultPoll) // the bubble's clock

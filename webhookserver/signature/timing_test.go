@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"hash"
 	"net/http"
 	"slices"
 	"testing"
@@ -20,6 +21,27 @@ const (
 	// of samples; one that stops at the first byte is found by it, as the test shows.
 	timingBound = 8 * slowdown * time.Nanosecond
 )
+
+// C35: every secret is tried, wherever the good one stands, and also when none is.
+func TestEverySecretIsTried(t *testing.T) {
+	const body = "{}"
+	keys := []string{"newest", "former", "oldest"}
+	secrets := make([]secretfile.Secret, len(keys))
+	for i, key := range keys {
+		secrets[i] = secretfile.NewSecret(key)
+	}
+	for _, signer := range append(keys, "nobody's") {
+		h := hmac.New(sha256.New, []byte(signer))
+		h.Write([]byte(body))
+		made := 0
+		_, _ = verify(func() hash.Hash { made++; return sha256.New() }, h.Sum(nil), secrets, []byte(body)) // the count matters
+		one := 0
+		hmac.New(func() hash.Hash { one++; return sha256.New() }, nil)
+		if made != one*len(secrets) {
+			t.Errorf("signed with the %s key: %d MACs were made, want one for each of %d secrets", signer, made/one, len(secrets))
+		}
+	}
+}
 
 // C35: how long a forgery takes tells nothing of how much of it was right.
 func TestTimingTellsNothing(t *testing.T) {

@@ -108,6 +108,20 @@ func testRevocationLeases(t *testing.T, open Open) {
 	if err := store.BeginCall(t.Context(), second, "U2", now); !errors.Is(err, link.ErrLeaseLost) {
 		t.Errorf("a call that succeeded begins again: %v", err)
 	}
+	// C71: two have called for U1, because the lease passed on meanwhile. That the first one's call succeeded stands, whatever
+	// comes of the second one's.
+	if err := store.BeginCall(t.Context(), second, "U1", now); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.EndCall(t.Context(), first, "U1", link.Settlement{State: link.RevokedDone}, now); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.EndCall(t.Context(), second, "U1", link.Settlement{State: link.RevokedFailed}, now); err != nil {
+		t.Fatal(err)
+	}
+	if standing, err := store.Standing(t.Context(), vision, "asked", 100); err != nil || standing.Counts[link.RevokedDone] != 2 {
+		t.Errorf("%v, %v; want U1 and U2 done", standing.Counts, err)
+	}
 	release(t, store, second, link.LeaseTime)
 
 	third := openRevocation(t, store, r, link.TellLinked, 48*time.Hour)
