@@ -130,7 +130,7 @@ chart: manifests bin/helm ## the Helm chart as a package in dist
 ##@ Test
 
 .PHONY: test
-test: lint verify test-unit test-api test-browser test-cluster ## everything below, in this order
+test: lint verify test-unit test-minute test-api test-browser test-cluster ## everything below, in this order
 
 .PHONY: lint
 lint: bin/golangci-lint ## golangci-lint in every module, and a proof that each import rule bites
@@ -190,12 +190,23 @@ test-cluster: deps deploy bin/helm ## tests on the real cluster, one of them in 
 	@$(CLUSTERTEST) $(if $(findstring -run,$(TESTFLAGS)),,-skip $(INSTALLATION)'|'$(LEAKS)) $(call tagged,cluster)
 	@$(if $(findstring -run,$(TESTFLAGS)),,$(call say,'what all of that has told'); $(CLUSTERTEST) -run $(LEAKS) ./test/cluster)
 
+.PHONY: test-minute
+test-minute: deps ## a minute of fuzz, all targets together, and a minute of soak beside it
+	@$(call say,'a minute of fuzz and a minute of soak')
+	@$(MAKE) -j2 --output-sync=target fuzz soak FUZZTIME=3s DURATION=1m
+
+# A folder's targets are linked once.
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME; what fails is kept in its testdata and fails `make test` from then on
-	@git grep --untracked -nE '^func Fuzz[A-Za-z]+\(f' -- '*_test.go' | sed -E 's|^(.*)/[^/]+:[0-9]+:func (Fuzz[A-Za-z]+).*|\1 \2|' | sort -u | \
-	while read -r folder target; do \
-	  $(call say,"$$target in $$folder for $(FUZZTIME)"); \
-	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "./$$folder" || exit 1; \
+	@mkdir -p dist/test/fuzz
+	@git grep --untracked -lE '^func Fuzz[A-Za-z]+\(f' -- '*_test.go' | xargs -n1 dirname | sort -u | while read -r folder; do \
+	  program=$(CURDIR)/dist/test/fuzz/$${folder//\//-}.test; \
+	  nice go test -c -fuzz . -o "$$program" "./$$folder"; \
+	  for target in $$(sed -nE 's/^func (Fuzz[A-Za-z]+)\(f.*/\1/p' "$$folder"/*_test.go); do \
+	    $(call say,"$$target in $$folder for $(FUZZTIME)"); \
+	    (cd "$$folder" && nice "$$program" -test.run '^$$' -test.fuzz "^$$target$$" -test.fuzztime $(FUZZTIME) \
+	      -test.fuzzcachedir "$$(go env GOCACHE)/fuzz/channellink.dev/operator/$$folder" </dev/null); \
+	  done; \
 	done
 
 .PHONY: soak
