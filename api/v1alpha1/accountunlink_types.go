@@ -119,7 +119,7 @@ type UnlinkUser struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	Account string `json:"account,omitempty"`
-	// Issuer of that identity. Absent: the ChannelLink's issuer.
+	// Issuer of the person whom `subject` or `account` names. Absent: the ChannelLink's issuer.
 	//
 	// +optional
 	Issuer URL `json:"issuer,omitempty"`

@@ -102,7 +102,8 @@ type ChannelLinkSpec struct {
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
-	// UnlinkAllTimeoutSeconds bounds how long the deletion waits for that. Absent: 600.
+	// UnlinkAllTimeoutSeconds bounds how long a deletion with the policy `UnlinkAll` waits until every user is unlinked.
+	// Absent: 600.
 	//
 	// +optional
 	// +kubebuilder:default=600

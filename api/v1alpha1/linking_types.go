@@ -147,7 +147,7 @@ type Webhook struct {
 	//
 	// +optional
 	ForwardTo BackendURL `json:"forwardTo,omitempty"`
-	// Timeout of that call. Absent: 1s.
+	// Timeout of the call to `forwardTo`. Absent: 1s.
 	//
 	// +optional
 	// +kubebuilder:default="1s"

@@ -23,8 +23,8 @@ type OIDC struct {
 	//
 	// +optional
 	ClientSecretRef *SecretKeyReference `json:"clientSecretRef,omitempty"`
-	// PrivateKeySecretRef names a PEM private key with which the client signs its assertions (private_key_jwt). Absent,
-	// as `clientSecretRef` is: a public client.
+	// PrivateKeySecretRef names the private key, as PEM or as a JWK, with which the client signs its assertions
+	// (private_key_jwt). Absent, as `clientSecretRef` is: a public client.
 	//
 	// +optional
 	PrivateKeySecretRef *SecretKeyReference `json:"privateKeySecretRef,omitempty"`

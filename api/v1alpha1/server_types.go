@@ -29,7 +29,7 @@ type Server struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:Pattern=`^[^\s]+$`
 	Image string `json:"image,omitempty"`
-	// ImagePullSecrets for that image. Absent: none.
+	// ImagePullSecrets for the server's image. Absent: none.
 	//
 	// +optional
 	// +listType=map

@@ -50,7 +50,8 @@ type ChannelLinkSpecApplyConfiguration struct {
 	// DeletionPolicy says what deleting the ChannelLink does to the links. `Retain`: they stay where they are stored
 	// and nobody is called. `UnlinkAll`: every user is unlinked at the platform first. Absent: `Retain`.
 	DeletionPolicy *apiv1alpha1.DeletionPolicy `json:"deletionPolicy,omitempty"`
-	// UnlinkAllTimeoutSeconds bounds how long the deletion waits for that. Absent: 600.
+	// UnlinkAllTimeoutSeconds bounds how long a deletion with the policy `UnlinkAll` waits until every user is unlinked.
+	// Absent: 600.
 	UnlinkAllTimeoutSeconds *int32 `json:"unlinkAllTimeoutSeconds,omitempty"`
 	// Suspend makes the operator leave the objects it made as they are; the server goes on serving. Absent: false.
 	Suspend *bool `json:"suspend,omitempty"`

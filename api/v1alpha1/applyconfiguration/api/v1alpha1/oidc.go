@@ -22,8 +22,8 @@ type OIDCApplyConfiguration struct {
 	// Secret has a key `issuer`, the secret is sent to that issuer only. Absent, as `privateKeySecretRef` is: a public
 	// client.
 	ClientSecretRef *SecretKeyReferenceApplyConfiguration `json:"clientSecretRef,omitempty"`
-	// PrivateKeySecretRef names a PEM private key with which the client signs its assertions (private_key_jwt). Absent,
-	// as `clientSecretRef` is: a public client.
+	// PrivateKeySecretRef names the private key, as PEM or as a JWK, with which the client signs its assertions
+	// (private_key_jwt). Absent, as `clientSecretRef` is: a public client.
 	PrivateKeySecretRef *SecretKeyReferenceApplyConfiguration `json:"privateKeySecretRef,omitempty"`
 	// Scopes asked for. Absent: `openid`, `profile` and `email`.
 	Scopes []apiv1alpha1.Scope `json:"scopes,omitempty"`

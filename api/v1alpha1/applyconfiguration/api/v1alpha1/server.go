@@ -20,7 +20,7 @@ type ServerApplyConfiguration struct {
 	Resources *v1.ResourceRequirements `json:"resources,omitempty"`
 	// Image of the server. Absent: the one that belongs to the operator's version.
 	Image *string `json:"image,omitempty"`
-	// ImagePullSecrets for that image. Absent: none.
+	// ImagePullSecrets for the server's image. Absent: none.
 	ImagePullSecrets []ImagePullSecretApplyConfiguration `json:"imagePullSecrets,omitempty"`
 	// NodeSelector of the pods. Absent: any node.
 	NodeSelector *apiv1alpha1.Labels `json:"nodeSelector,omitempty"`

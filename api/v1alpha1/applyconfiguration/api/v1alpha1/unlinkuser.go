@@ -20,7 +20,7 @@ type UnlinkUserApplyConfiguration struct {
 	// Account is the value of the ChannelLink's `userClaim` at the last login, compared exactly, for example
 	// `j.dupont@vision.example`. Absent: `userID` or `subject` is set.
 	Account *string `json:"account,omitempty"`
-	// Issuer of that identity. Absent: the ChannelLink's issuer.
+	// Issuer of the person whom `subject` or `account` names. Absent: the ChannelLink's issuer.
 	Issuer *apiv1alpha1.URL `json:"issuer,omitempty"`
 }
 
