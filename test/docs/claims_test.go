@@ -109,6 +109,11 @@ func parseRow(line string) (row, bool) {
 	return r, openSayings.MatchString(r.open)
 }
 
+// isForeign tells of a folder that nobody of the project writes in: what tools keep, what is built or installed, and data.
+func isForeign(folder string) bool {
+	return strings.HasPrefix(folder, ".") || slices.Contains([]string{"bin", "dist", "node_modules", "testdata"}, folder)
+}
+
 // findProofs maps each claim to the tests that name it, called by folder and name.
 func findProofs(t *testing.T) map[string]map[string]bool {
 	t.Helper()
@@ -118,7 +123,7 @@ func findProofs(t *testing.T) map[string]map[string]bool {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+		case d.IsDir() && path != root && isForeign(d.Name()):
 			return filepath.SkipDir
 		case !strings.HasSuffix(path, "_test.go") && (!strings.HasSuffix(path, ".go") || !strings.HasSuffix(folder, "test")):
 			return nil

@@ -37,7 +37,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+		case d.IsDir() && path != root && isForeign(d.Name()):
 			return filepath.SkipDir
 		case !strings.HasSuffix(path, ".md"):
 			return nil
