@@ -310,8 +310,25 @@ func onPostgres(t *testing.T) *v1alpha1.ChannelLink {
 	return link
 }
 
-// listenFor lets pods reach a socket of this machine, at the node's address. On a cluster elsewhere that is not to be had.
+// listenFor lets pods reach a socket of this machine, at the node's address.
 func listenFor(t *testing.T, socket string) string {
+	t.Helper()
+	listener := listenOnNode(t)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return // closed
+			}
+			go pipe(conn, socket)
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// listenOnNode listens where pods reach this machine: at the node's address. On a cluster elsewhere that is not to be had.
+func listenOnNode(t *testing.T) net.Listener {
 	t.Helper()
 	nodes := &corev1.NodeList{}
 	if err := cluster.List(t.Context(), nodes); err != nil {
@@ -325,19 +342,9 @@ func listenFor(t *testing.T, socket string) string {
 	}
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
-		t.Skipf("the cluster's node is not this machine, so that its pods cannot reach a PostgreSQL of this test: %v", err)
+		t.Skipf("the cluster's node is not this machine, so that its pods cannot reach what this test runs: %v", err)
 	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return // closed
-			}
-			go pipe(conn, socket)
-		}
-	}()
-	return listener.Addr().String()
+	return listener
 }
 
 // pipe joins a connection to a socket, until either ends.
