@@ -15,7 +15,7 @@ VERSION ?= dev
 # ARCHS are the architectures of the images; empty means this machine's.
 ARCHS ?=
 # FUZZTIME is how long `fuzz` looks for a bad input of each target, and DURATION how
-# long `soak` goes on.
+# long `soak` and `soak-cluster` go on.
 FUZZTIME ?= 1m
 DURATION ?= 30m
 # VULNDB is the database that `vulncheck` looks things up in: the public one, or a
@@ -173,7 +173,8 @@ screenshots: deps ## pictures of every page in dist/test/screenshots
 
 # Removing the operator is tried first, while nobody else has ChannelLinks, and what
 # the whole run has told is searched last; with -run in TESTFLAGS all is one.
-CLUSTERTEST   = KUBECONFIG=$(CURDIR)/.cluster/kubeconfig KUBECTL=$(CURDIR)/.cluster/bin/kubectl $(GOTEST) -count=1 -tags cluster
+ONCLUSTER     = KUBECONFIG=$(CURDIR)/.cluster/kubeconfig KUBECTL=$(CURDIR)/.cluster/bin/kubectl
+CLUSTERTEST   = $(ONCLUSTER) $(GOTEST) -count=1 -tags cluster
 INSTALLATION := '^TestInstallation$$'
 LEAKS        := '^TestTheRunHasToldNothing$$'
 
@@ -209,9 +210,12 @@ fuzz: ## every fuzz target for FUZZTIME; what fails is kept in its testdata and 
 	  done; \
 	done
 
-.PHONY: soak
+.PHONY: soak soak-cluster
 soak: deps ## logins and log-outs for DURATION while database, provider and servers fail in turn (build tag soak)
 	@go test -tags soak -count=1 -timeout 0 -v ./test/soak -args -duration=$(DURATION)
+soak-cluster: deps deploy ## the same on the real cluster, where API server and operator fail too (build tags cluster and soak)
+	@hack/demo/dex
+	@$(ONCLUSTER) go test -tags cluster,soak -count=1 -timeout 0 -v ./test/cluster -run '^TestSoak$$' -args -duration=$(DURATION)
 
 .PHONY: bench
 bench: assets ## 500 ChannelLinks against API server and etcd, calls of webhook, services and bot API, each beside a floor
