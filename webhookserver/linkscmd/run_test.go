@@ -79,7 +79,6 @@ func TestListMasks(t *testing.T) {
 	}
 }
 
-// What is exported from one kind of store and imported into the other comes out again as it was.
 func TestAudit(t *testing.T) {
 	const user, other = "U206d25c2ea6bd87c17655609a1c37cb8", "Ud9f1a2b3c4d5e6f708192a3b4c5d6e7f"
 	dir, _ := sqliteDir(t, user, other)
@@ -109,6 +108,7 @@ func TestAudit(t *testing.T) {
 	}
 }
 
+// What is exported from one kind of store and imported into the other comes out again as it was.
 func TestRoundTrip(t *testing.T) {
 	server := pgtest.Start(t)
 	dsn := server.DSN(server.NewDatabase(t))
