@@ -20,11 +20,7 @@ var (
 // Each runbook of docs/operations.md has a row in its last table, in the same order, and each test that a row names is in the
 // tree.
 func TestEachRunbookIsWalkedThrough(t *testing.T) {
-	raw, err := os.ReadFile(filepath.Join(root, "docs", "operations.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := codeBlock.ReplaceAllString(string(raw), "")
+	page := codeBlock.ReplaceAllString(read(t, "docs", "operations.md"), "")
 	runbooks, table, found := strings.Cut(page, "\n## Tests\n")
 	if !found {
 		t.Fatal("the page has no section of that name")
@@ -57,9 +53,9 @@ func TestEachRunbookIsWalkedThrough(t *testing.T) {
 	}
 }
 
-var testFunction = regexp.MustCompile(`(?m)^func (Test[A-Z]\w*)\(t \*testing\.T\)`)
+var testFunction = regexp.MustCompile(`(?m)^func ((?:Test|Benchmark|Fuzz)[A-Z]\w*)\([tbf] \*testing\.[TBF]\)`)
 
-// functionsOfTests are the tests of the tree, called by folder and name.
+// functionsOfTests are the tests, benchmarks and fuzz targets of the tree, called by folder and name.
 func functionsOfTests(t *testing.T) []string {
 	t.Helper()
 	var tests []string

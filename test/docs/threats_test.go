@@ -1,20 +1,14 @@
 package docs_test
 
 import (
-	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 )
 
 // The threat model answers with each claim at least once, and with none that does not exist.
 func TestThreatModelNamesEachClaim(t *testing.T) {
-	raw, err := os.ReadFile(filepath.Join(root, "docs", "threat-model.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	named := map[string]bool{}
-	for _, claim := range claimInComment.FindAllString(string(raw), -1) {
+	for _, claim := range claimInComment.FindAllString(read(t, "docs", "threat-model.md"), -1) {
 		named[claim] = true
 	}
 	for n := 1; n <= claims; n++ {
