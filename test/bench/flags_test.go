@@ -35,8 +35,8 @@ const (
 	minUnlinkRatio = 0.5
 	maxPaceLost    = 0.1
 
-	maxResidentMany = 150 << 20
-	maxRequestsMany = 4 // for each AccountUnlink: its status, its Event, and room for watches and leases
+	maxAnonymousMany = 150_000_000
+	maxRequestsMany  = 4 // for each AccountUnlink: its status, its Event, and room for watches and leases
 
 	minLoginRatio    = 0.7
 	maxSessionBytes  = 2 << 10
@@ -44,7 +44,7 @@ const (
 )
 
 // largeCount is the number of ChannelLinks behind maxResidentLarge, and of AccountUnlinks, over manyChannels of them, behind
-// maxResidentMany.
+// maxAnonymousMany.
 const (
 	largeCount   = 10_000
 	manyChannels = 1_000

@@ -105,23 +105,37 @@ func (p *process) cpu(t *testing.T) time.Duration {
 // memory gives the resident memory, and the most that it has been, in bytes.
 func (p *process) memory(t *testing.T) (resident, peak int64) {
 	t.Helper()
+	sizes := p.sizes(t)
+	return sizes["VmRSS"], sizes["VmHWM"]
+}
+
+// anonymous is the resident memory without the pages of the program's file, which the kernel takes back when it needs them.
+// It is what a memory limit has to have room for.
+func (p *process) anonymous(t *testing.T) int64 {
+	t.Helper()
+	return p.sizes(t)["RssAnon"]
+}
+
+// sizes are those of /proc/PID/status (proc(5)), in bytes.
+func (p *process) sizes(t *testing.T) map[string]int64 {
+	t.Helper()
 	file, err := os.Open(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		for prefix, into := range map[string]*int64{"VmRSS:": &resident, "VmHWM:": &peak} {
-			if text, ok := strings.CutPrefix(lines.Text(), prefix); ok {
-				if _, err := fmt.Sscanf(text, "%d kB", into); err != nil {
-					t.Fatalf("parse %q: %v", lines.Text(), err)
-				}
-				*into <<= 10
+	sizes := map[string]int64{}
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		name, text, _ := strings.Cut(lines.Text(), ":")
+		if text, ok := strings.CutSuffix(text, " kB"); ok {
+			size, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+			if err != nil {
+				t.Fatalf("parse %q: %v", lines.Text(), err)
 			}
+			sizes[name] = size << 10
 		}
 	}
-	return resident, peak
+	return sizes
 }
 
 // freeAddress is a loopback address with a port that nobody listens on.

@@ -45,6 +45,7 @@ type unlinkRun struct {
 	others    float64
 	resident  int64
 	peak      int64
+	anonymous int64
 	requests  int // of the operator, reads and watches among them
 	calls     int // of servers, and the most for one request
 	mostCalls int
@@ -218,6 +219,7 @@ func (b *unlinkBench) observe(t *testing.T, asked int, latency time.Duration, op
 	r.others = after.since(before).others(after.at.Sub(before.at))
 	r.cpu = program.cpu(t) - cpu
 	r.resident, r.peak = program.memory(t)
+	r.anonymous = program.anonymous(t)
 	for _, n := range pace.calls {
 		r.calls += n
 		r.mostCalls = max(r.mostCalls, n)
