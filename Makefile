@@ -18,6 +18,8 @@ ARCHS ?=
 # long `soak` and `soak-cluster` go on.
 FUZZTIME ?= 1m
 DURATION ?= 30m
+# RANGE is how much of the past the picture of the dashboard shows.
+RANGE ?= 30m
 # VULNDB is the database that `vulncheck` looks things up in: the public one, or a
 # copy of it as file:///….
 VULNDB ?= https://vuln.go.dev
@@ -76,6 +78,17 @@ cluster-down: ## stop it; what was compiled stays
 cluster-status: ## what runs, and where
 	@$(cluster) status
 
+.PHONY: prometheus dashboard
+prometheus: bin/prometheus ## a Prometheus that scrapes what runs there, with the alerts, until Ctrl-C (http://localhost:9090)
+	@hack/monitoring/prometheus
+dashboard: bin/dashboard/draw.js deps ## the Grafana dashboard with the last RANGE of it, as a picture: dist/test/dashboard.png
+	@$(call say,'config/monitoring/channellink.json by the schema of Grafana')
+	@cat hack/monitoring/dashboard/schema.ts config/monitoring/channellink.json >bin/dashboard/check.ts
+	@bin/dashboard/node_modules/.bin/tsc --noEmit --strict --skipLibCheck --target es2022 --module esnext --moduleResolution bundler bin/dashboard/check.ts
+	@$(call say,'drawing it')
+	@mkdir -p dist/test
+	@go -C hack/monitoring run ./dashboard -range $(RANGE) -out $(CURDIR)/dist/test/dashboard.png
+
 ##@ Build
 
 .PHONY: build
@@ -117,10 +130,11 @@ generate: bin/controller-gen ## CRDs, RBAC, deep copies and apply configurations
 .PHONY: manifests install.yaml chart
 manifests: install.yaml ## dist/install.yaml, and what the Helm chart shares with config
 	@rm -rf charts/channellink/files
-	@mkdir -p charts/channellink/files/{crd,rbac,admission}
+	@mkdir -p charts/channellink/files/{crd,rbac,admission,monitoring}
 	@cp config/crd/channellink.dev_*.yaml charts/channellink/files/crd
 	@cp config/rbac/{role,users}.yaml charts/channellink/files/rbac
 	@cp config/admission/secretaccess.yaml charts/channellink/files/admission
+	@cp config/monitoring/{servers,operator,rules}.yaml config/monitoring/channellink.json charts/channellink/files/monitoring
 install.yaml: bin/kustomize ## config/default as one file, dist/install.yaml
 	@mkdir -p dist
 	@bin/kustomize build config/default >dist/install.yaml
@@ -157,7 +171,7 @@ test-unit: ## unit tests with the race detector
 	@for module in hack/cluster hack/image hack/monitoring; do (cd $$module && go test $(TESTFLAGS) ./...); done
 
 .PHONY: test-api
-test-api: assets $(MANIFEST_TOOLS) ## tests against a real API server (build tag apiserver)
+test-api: assets $(MANIFEST_TOOLS) bin/prometheus-operator ## tests against a real API server (build tag apiserver)
 	@$(call say,'tests against kube-apiserver and etcd')
 	@$(GOTEST) -tags apiserver $(call tagged,apiserver)
 
@@ -233,7 +247,7 @@ assets: ## kube-apiserver, etcd and kubectl (the first time: about 5 minutes)
 	@$(cluster) build --only=assets
 
 .PHONY: tools
-tools: bin/controller-gen bin/golangci-lint $(MANIFEST_TOOLS) ## the pinned developer tools in bin
+tools: bin/controller-gen bin/golangci-lint $(MANIFEST_TOOLS) bin/prometheus-operator ## the pinned developer tools in bin
 
 # A tool is built again when its pin changes.
 bin/controller-gen: hack/tools/go.mod hack/tools/go.sum
@@ -258,6 +272,24 @@ bin/kustomize bin/kubeconform bin/kube-score: hack/manifests/go.mod hack/manifes
 bin/govulncheck: hack/vuln/go.mod hack/vuln/go.sum
 	@$(call say,'building govulncheck')
 	@CGO_ENABLED=0 go -C hack/vuln build -trimpath -o $(CURDIR)/$@ golang.org/x/vuln/cmd/govulncheck
+
+# Of its service discoveries, Prometheus gets the one that is used.
+bin/prometheus: hack/monitoring/go.mod hack/monitoring/go.sum
+	@$(call say,'building prometheus; the first time takes some minutes')
+	@CGO_ENABLED=0 go -C hack/monitoring build -trimpath -ldflags '-s -w' -tags remove_all_sd$(comma)enable_kubernetes_sd -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/prometheus
+
+# Grafana's own components as one script, with npm; nothing of a package runs while it is installed.
+bin/dashboard/draw.js: hack/monitoring/dashboard/package-lock.json $(wildcard hack/monitoring/dashboard/*.js hack/monitoring/dashboard/*.jsx)
+	@$(call say,'fetching and bundling the components of Grafana; the first time takes a minute and 700 MB in bin')
+	@mkdir -p $(@D)
+	@cp hack/monitoring/dashboard/package{,-lock}.json $(@D)
+	@[ -e $(@D)/node_modules/.package-lock.json ] && cmp -s $(@D)/package-lock.json $(@D)/installed.json || { npm --prefix $(@D) ci --ignore-scripts --no-audit --no-fund && cp $(@D)/package-lock.json $(@D)/installed.json; }
+	@NODE_PATH=$(CURDIR)/$(@D)/node_modules $(@D)/node_modules/.bin/esbuild hack/monitoring/dashboard/draw.jsx --bundle --outfile=$@ --jsx=automatic \
+	  --loader:.woff2=dataurl --loader:.woff=empty --loader:.ttf=empty '--define:process.env.NODE_ENV="production"' --log-level=error
+
+bin/prometheus-operator: hack/prometheus-operator/go.mod hack/prometheus-operator/go.sum
+	@$(call say,'building prometheus-operator; the first time takes some minutes')
+	@CGO_ENABLED=0 go -C hack/prometheus-operator build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ github.com/prometheus-operator/prometheus-operator/cmd/operator
 
 bin/crdify: hack/crdify/go.mod hack/crdify/go.sum
 	@$(call say,'building crdify')

@@ -28,7 +28,11 @@ func metrics(t *testing.T) map[string][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string][]string{"process_resident_memory_bytes": targetLabels} // of every Go program
+	known := map[string][]string{
+		"process_resident_memory_bytes": targetLabels, "process_cpu_seconds_total": targetLabels, // of every Go program
+		"up":     targetLabels, // Prometheus' own
+		"ALERTS": append([]string{"alertname", "alertstate", "severity", "channel"}, targetLabels...),
+	}
 	for _, row := range metricRow.FindAllStringSubmatch(string(page), -1) {
 		names := slices.Clone(targetLabels)
 		for _, label := range quoted.FindAllStringSubmatch(row[3], -1) {

@@ -2,9 +2,9 @@ package testenv
 
 import (
 	"context"
+	"encoding/json"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -60,9 +60,33 @@ func (e *Environment) removeCRD(crd *apiextensionsv1.CustomResourceDefinition) e
 // GatewayAPICRDs is the folder with the definitions of the Gateway API's standard channel, in the version of go.mod.
 func GatewayAPICRDs(tb testing.TB) string {
 	tb.Helper()
-	out, err := exec.CommandContext(tb.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	return filepath.Join(moduleFolder(tb, ".", "sigs.k8s.io/gateway-api"), "config", "crd", "standard")
+}
+
+// PrometheusOperatorCRDs is the folder with the definitions of the Prometheus Operator, in the version that
+// hack/prometheus-operator pins.
+func PrometheusOperatorCRDs(tb testing.TB) string {
+	tb.Helper()
+	root, err := repositoryRoot()
 	if err != nil {
-		tb.Fatalf("find the module of the Gateway API: %v", err)
+		tb.Fatal(err)
 	}
-	return filepath.Join(strings.TrimSpace(string(out)), "config", "crd", "standard")
+	pin := filepath.Join(root, "hack", "prometheus-operator")
+	return filepath.Join(moduleFolder(tb, pin, "github.com/prometheus-operator/prometheus-operator"), "example", "prometheus-operator-crd")
+}
+
+// moduleFolder is where the go command keeps a module, in the version that the go.mod of this folder asks for.
+func moduleFolder(tb testing.TB, folder, module string) string {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), "go", "mod", "download", "-json", module) //nolint:gosec // one of the two above
+	cmd.Dir = folder
+	out, err := cmd.Output()
+	if err != nil {
+		tb.Fatalf("find the module %s: %v", module, err)
+	}
+	var found struct{ Dir string }
+	if err := json.Unmarshal(out, &found); err != nil {
+		tb.Fatalf("find the module %s: %v", module, err)
+	}
+	return found.Dir
 }

@@ -31,7 +31,7 @@ func manifests(t *testing.T) map[string][]*unstructured.Unstructured {
 		"the chart":                   chart(t),
 		"the chart with every option": chart(t, "--values", chartValues),
 	}
-	for _, folder := range []string{"config/default", "config/demo", "config/admission", "config/samples", "config/gitops/argocd"} {
+	for _, folder := range []string{"config/default", "config/demo", "config/admission", "config/monitoring", "config/samples", "config/gitops/argocd"} {
 		all[folder] = kustomize(t, folder)
 	}
 	files, err := filepath.Glob(filepath.Join(root, "internal", "desired", "testdata", "*", "out.yaml"))
@@ -82,6 +82,9 @@ func TestPodSecurity(t *testing.T) {
 // Every object has only fields that its kind knows, of the right type.
 func TestKubeconform(t *testing.T) {
 	env.InstallCRDs(t, filepath.Join(testenv.GatewayAPICRDs(t), "gateway.networking.k8s.io_httproutes.yaml"))
+	for _, kind := range []string{"podmonitors", "servicemonitors", "prometheusrules"} {
+		env.InstallCRDs(t, filepath.Join(testenv.PrometheusOperatorCRDs(t), "monitoring.coreos.com_"+kind+".yaml"))
+	}
 	schemas := writeSchemas(t)
 	all := manifests(t)
 	all["misspelt"] = parse(t, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: misspelt}\nspec: {replicaz: 1, selector: {}, template: {}}\n")

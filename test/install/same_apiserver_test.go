@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,6 +43,7 @@ func TestOptionsOfTheChartAreThoseOfConfig(t *testing.T) {
 		args           []string
 	}{
 		{"the policy on Secrets", "config/admission", []string{"--set=secretAccessPolicy.enabled=true"}},
+		{"monitors, alerts and dashboard", "config/monitoring", []string{"--set=monitoring.enabled=true"}},
 	}
 	for _, tt := range tests {
 		want := byName(t, append(kustomize(t, "config/default"), kustomize(t, tt.folder)...))
@@ -76,6 +78,44 @@ func TestSwitchesOfTheChart(t *testing.T) {
 		if diff := cmp.Diff(want, byName(t, chart(t, "--set", tt.set))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.set, diff)
 		}
+	}
+}
+
+// What of the monitoring is switched off is left out; the monitors look where the operator does, and carry what Prometheus
+// selects them by.
+func TestMonitoringOfTheChart(t *testing.T) {
+	const (
+		dashboard = "ConfigMap channellink-system/channellink-dashboard"
+		pods      = "PodMonitor channellink-system/channellink-servers"
+		rules     = "PrometheusRule channellink-system/channellink"
+		service   = "ServiceMonitor channellink-system/channellink-operator"
+	)
+	all := []string{dashboard, pods, rules, service}
+	without := byName(t, chart(t))
+	for _, tt := range []struct {
+		set  string
+		want []string
+	}{
+		{"monitoring.labels.release=x", all},
+		{"monitoring.rules.enabled=false", []string{dashboard, pods, service}},
+		{"monitoring.dashboard.enabled=false", []string{pods, rules, service}},
+	} {
+		objects := byName(t, chart(t, "--set=monitoring.enabled=true", "--set", tt.set))
+		maps.DeleteFunc(objects, func(name string, _ map[string]any) bool { return without[name] != nil })
+		if diff := cmp.Diff(tt.want, slices.Sorted(maps.Keys(objects))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.set, diff)
+		}
+		for _, name := range []string{pods, rules, service} {
+			release, _, _ := unstructured.NestedString(objects[name], "metadata", "labels", "release")
+			if objects[name] != nil && (release == "x") != (tt.set == "monitoring.labels.release=x") {
+				t.Errorf("%s: %s has the label release=%q", tt.set, name, release)
+			}
+		}
+	}
+	objects := byName(t, chart(t, "--set=monitoring.enabled=true", "--set=watchNamespaces={vision,shop}"))
+	namespaces, _, _ := unstructured.NestedMap(objects[pods], "spec", "namespaceSelector")
+	if diff := cmp.Diff(map[string]any{"matchNames": []any{"vision", "shop"}}, namespaces); diff != "" {
+		t.Errorf("namespaces of the PodMonitor (-want +got):\n%s", diff)
 	}
 }
 
