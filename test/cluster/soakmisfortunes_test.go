@@ -82,15 +82,15 @@ func (w *soakWorld) misfortunes(ctx context.Context, t *testing.T) {
 
 func (w *soakWorld) allMisfortunes() []misfortune {
 	return []misfortune{
-		{name: "a pod is killed without grace", begin: w.killPod},
+		{name: "a server's pod is deleted without grace", begin: w.deletePod},
 		{name: "the issuer is gone", begin: w.stopDex, mend: w.startDexAgain, lasts: wrongTime},
-		{name: "a server's process is killed", begin: w.killProcess},
+		{name: "a server is killed", begin: w.killServers(1)},
 		{name: "the database is killed", begin: w.killDatabase, mend: w.resumeDatabase, lasts: wrongTime},
-		{name: "the operator's leader is killed without grace", begin: killLeader},
+		{name: "the operator's leader is killed", begin: w.killLeader},
 		{name: "the API server stands still", begin: w.pauseAPIServer, mend: resumeAPIServer, lasts: pauseTime},
 		{name: "the servers of a channel are rolled", begin: w.roll},
 		{name: "the platforms fail", begin: w.failPlatforms, mend: w.mendPlatforms, lasts: wrongTime},
-		{name: "both pods of a channel are killed without grace", begin: w.killBoth},
+		{name: "both servers of a channel are killed", begin: w.killServers(2)},
 	}
 }
 
@@ -118,59 +118,65 @@ func labelled(name string) client.MatchingLabels {
 	return client.MatchingLabels{"app.kubernetes.io/instance": name}
 }
 
-func killWithoutGrace(ctx context.Context, pod *corev1.Pod) error {
-	return cluster.Delete(ctx, pod, client.GracePeriodSeconds(0))
-}
-
-// killPod kills the newest pod of LINE's servers or BotBonnie's. The oldest of each lives as long as the soak.
-func (w *soakWorld) killPod(ctx context.Context, _ *testing.T, round int) (string, error) {
+// deletePod deletes the newest pod of LINE's servers or BotBonnie's. The oldest of each lives as long as the soak.
+func (w *soakWorld) deletePod(ctx context.Context, _ *testing.T, round int) (string, error) {
 	c := w.channels[1+round%2]
 	pods, err := podsOf(ctx, c.Namespace, labelled(c.Name))
 	if err != nil {
 		return "", err
 	}
 	newest := &pods[len(pods)-1]
-	return ": " + newest.Name, killWithoutGrace(ctx, newest)
+	return ": " + newest.Name, cluster.Delete(ctx, newest, client.GracePeriodSeconds(0))
 }
 
-// killBoth kills all pods of Messenger's servers.
-func (w *soakWorld) killBoth(ctx context.Context, _ *testing.T, _ int) (string, error) {
-	pods, err := podsOf(ctx, w.namespace, labelled("messenger"))
-	what := ":"
-	for i := range pods {
-		what += " " + pods[i].Name
-		err = errors.Join(err, killWithoutGrace(ctx, &pods[i]))
+// killServers kills so many of Messenger's servers in their pods.
+func (w *soakWorld) killServers(n int) func(context.Context, *testing.T, int) (string, error) {
+	return func(ctx context.Context, _ *testing.T, _ int) (string, error) {
+		pods, err := podsOf(ctx, w.namespace, labelled("messenger"))
+		if err != nil {
+			return "", err
+		}
+		what := ":"
+		for _, pod := range pods[:n] {
+			what += " " + pod.Name
+			err = errors.Join(err, w.kill(pod, "webhookserver"))
+		}
+		return what, err
 	}
-	return what, err
 }
 
-// killProcess kills a process of Messenger's servers in its pod, as the kernel does that has no memory left.
-func (w *soakWorld) killProcess(ctx context.Context, _ *testing.T, _ int) (string, error) {
-	pods, err := podsOf(ctx, w.namespace, labelled("messenger"))
+func (w *soakWorld) killLeader(ctx context.Context, _ *testing.T, _ int) (string, error) {
+	pod, err := leader(ctx)
 	if err != nil {
 		return "", err
 	}
-	pod := pods[0]
+	return ": " + pod.Name, w.kill(*pod, "manager")
+}
+
+// kill kills a pod's process, as the kernel does that has no memory left: without a word, where Kubernetes would first ask.
+func (w *soakWorld) kill(pod corev1.Pod, program string) error {
 	files, err := filepath.Glob("/proc/[0-9]*/cgroup")
 	if err != nil {
-		return "", err
+		return err
 	}
 	for _, file := range files {
+		process := filepath.Dir(file)
 		groups, err := os.ReadFile(file)
 		if err != nil || !strings.Contains(string(groups), "pod"+string(pod.UID)) {
 			continue // it has ended, or is another's
 		}
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-		if err != nil {
-			return "", err
-		}
-		if name, err := os.ReadFile(filepath.Join(filepath.Dir(file), "comm")); err != nil || strings.TrimSpace(string(name)) != "webhookserver" {
+		name, err := os.ReadFile(filepath.Join(process, "comm"))
+		if err != nil || strings.TrimSpace(string(name)) != program {
 			continue // the pod's sandbox
 		}
+		pid, err := strconv.Atoi(filepath.Base(process))
+		if err != nil {
+			return err
+		}
 		w.caused[pod.UID]++
-		return ": " + pod.Name, syscall.Kill(pid, syscall.SIGKILL)
+		return syscall.Kill(pid, syscall.SIGKILL)
 	}
-	return "", fmt.Errorf("no process of pod %s is to be found here", pod.Name)
+	return fmt.Errorf("no process of pod %s is to be found here", pod.Name)
 }
 
 func (w *soakWorld) stopDex(_ context.Context, t *testing.T, _ int) (string, error) {
@@ -191,14 +197,6 @@ func (w *soakWorld) killDatabase(_ context.Context, t *testing.T, _ int) (string
 func (w *soakWorld) resumeDatabase(_ context.Context, t *testing.T) error {
 	w.pg.Resume(t)
 	return nil
-}
-
-func killLeader(ctx context.Context, _ *testing.T, _ int) (string, error) {
-	pod, err := leader(ctx)
-	if err != nil {
-		return "", err
-	}
-	return ": " + pod.Name, killWithoutGrace(ctx, pod)
 }
 
 // pauseAPIServer stops the process of the API server. A process of its own lets that go on, also if this one is no more.

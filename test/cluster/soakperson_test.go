@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"channellink.dev/operator/api/v1alpha1"
@@ -32,6 +33,8 @@ const (
 	stays = 3 * time.Second
 	// exits are where they go, two at once.
 	exits = 2
+	// seenWithin is after how many seconds a complete AccountUnlink goes: as many as there were would count as a leak.
+	seenWithin = 120
 	// heard: what one visitor of so many sends and gets is searched for in all that operator and servers have told.
 	heard = 100
 )
@@ -154,6 +157,7 @@ func (w *soakWorld) revoke(t *testing.T, l leaver) {
 		Spec: v1alpha1.AccountUnlinkSpec{
 			ChannelLinkRef: &v1alpha1.ChannelLinkReference{Name: v1alpha1.ObjectName(l.Name)},
 			User:           v1alpha1.UnlinkUser{UserID: l.user}, Reason: "HR-1234 leaver",
+			LinkedBefore: new(metav1.NewTime(began)), TTLSecondsAfterFinished: ptr.To[int32](seenWithin),
 		},
 	}
 	done := until(t, "the AccountUnlink of "+l.String(), func() error {
