@@ -20,26 +20,34 @@ import (
 	"channellink.dev/operator/internal/names"
 )
 
-// calls counts requests of the public port, by route and status code.
+// calls counts requests, by what they were and how they ended.
 type calls map[string]int
+
+// counted is what the server's pods have counted since they started.
+type counted struct {
+	// taken are requests of the public port, by route and status code.
+	taken calls
+	// made are the server's own calls, by whom they were for and then by how they ended.
+	made map[string]calls
+}
 
 // waitForCall waits until somebody calls one of the channel's webhooks, and says how it was answered.
 func (s *session) waitForCall(ctx context.Context, l *v1alpha1.ChannelLink, patience time.Duration) check {
 	c := check{Name: "Test call", Result: unknownResult}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	before, err := s.countCalls(ctx, l)
+	before, err := s.count(ctx, l)
 	if err != nil {
 		c.Message, c.Do = "calls cannot be counted: "+problem(err), "To see them one has to be allowed to get pods/proxy in "+s.namespace+"."
 		return c
 	}
 	fmt.Fprintf(s.Err, "waiting for a call, at most %s: %s\n", patience, callIt(l))
 	for s.pause(ctx) {
-		now, err := s.countCalls(ctx, l)
+		now, err := s.count(ctx, l)
 		if err != nil {
 			continue // a pod that is just going away
 		}
-		if fresh := now.since(before); len(fresh) > 0 {
+		if fresh := now.taken.since(before.taken); len(fresh) > 0 {
 			return answered(c, fresh[0])
 		}
 	}
@@ -60,6 +68,12 @@ func callIt(l *v1alpha1.ChannelLink) string {
 	}
 }
 
+// What it means that calls are refused.
+const (
+	wrongSignature = "The signature is wrong: put the platform's current secret into the Secret that the spec names."
+	wrongPage      = "The call is about another bot or page, or its verify token is wrong: compare spec.pageID, spec.botBonnie.botID and the verify token."
+)
+
 // answered says what it means how a call was answered.
 func answered(c check, call string) check {
 	route, code, _ := strings.Cut(call, " → ")
@@ -69,13 +83,13 @@ func answered(c check, call string) check {
 		c.Result = wellResult
 	case "401":
 		c.Result = failedResult
-		c.Do = "The signature is wrong: put the platform's current secret into the Secret that the spec names."
+		c.Do = wrongSignature
 	case "403":
 		c.Result = failedResult
-		c.Do = "The call is about another bot or page, or its verify token is wrong: compare spec.pageID, spec.botBonnie.botID and the verify token."
+		c.Do = wrongPage
 	default:
 		c.Result = failedResult
-		c.Do = "kubectl logs says more; the codes are in docs/http.md."
+		c.Do = "The server's log says more; the codes are in docs/http.md."
 	}
 	return c
 }
@@ -92,13 +106,13 @@ func (now calls) since(before calls) []string {
 	return fresh
 }
 
-// countCalls adds up what the server's pods count. The API server hands the question on to each pod.
-func (s *session) countCalls(ctx context.Context, l *v1alpha1.ChannelLink) (calls, error) {
+// count adds up what the server's pods count. The API server hands the question on to each pod.
+func (s *session) count(ctx context.Context, l *v1alpha1.ChannelLink) (counted, error) {
+	all := counted{calls{}, map[string]calls{}}
 	var pods corev1.PodList
 	if err := s.client.List(ctx, &pods, client.InNamespace(s.namespace), client.MatchingLabels(names.Selector(l))); err != nil {
-		return nil, err
+		return all, err
 	}
-	counted := calls{}
 	var err error
 	asked := 0
 	for _, pod := range pods.Items {
@@ -109,13 +123,13 @@ func (s *session) countCalls(ctx context.Context, l *v1alpha1.ChannelLink) (call
 		var metrics []byte
 		if metrics, err = s.core.Pods(s.namespace).ProxyGet("http", pod.Name, port, "metrics", nil).DoRaw(ctx); err == nil {
 			asked++
-			counted.add(metrics)
+			all.add(metrics)
 		}
 	}
 	if err == nil && asked == 0 {
 		err = errNoPods
 	}
-	return counted, err
+	return all, err
 }
 
 var errNoPods = errors.New("no pod of the server runs")
@@ -132,23 +146,37 @@ func opsPort(pod *corev1.Pod) string {
 	return ""
 }
 
-// counter is a line of the metric of requests; its labels are in alphabetic order.
-var counter = regexp.MustCompile(`^channellink_http_requests_total\{code="(\d+)",method="[A-Za-z]+",port="public",route="(.+)"\} (\S+)$`)
+// Lines of the metrics of requests and of own calls; their labels are in alphabetic order.
+var (
+	takenLine = regexp.MustCompile(`^channellink_http_requests_total\{code="(\d+)",method="[A-Za-z]+",port="public",route="(.+)"\} (\S+)$`)
+	madeLine  = regexp.MustCompile(`^channellink_outbound_calls_total\{channel="[^"]+",class="(\w+)",target="(\w+)"\} (\S+)$`)
+)
 
 // ofPlatforms are the routes that platforms, bots and their users call; a page of ours that a person opens is no test.
 var ofPlatforms = regexp.MustCompile(`^(GET|POST) /(webhook|authorize|botbonnie/.+|services/.+)$`)
 
-func (now calls) add(metrics []byte) {
+func (now counted) add(metrics []byte) {
 	lines := bufio.NewScanner(bytes.NewReader(metrics))
 	for lines.Scan() {
-		found := counter.FindStringSubmatch(lines.Text())
-		if found == nil || !ofPlatforms.MatchString(found[2]) {
-			continue
+		if found := takenLine.FindStringSubmatch(lines.Text()); found != nil && ofPlatforms.MatchString(found[2]) {
+			now.taken[found[2]+" → "+found[1]] += number(found[3])
 		}
-		if n, err := strconv.ParseFloat(found[3], 64); err == nil {
-			now[found[2]+" → "+found[1]] += int(n)
+		if found := madeLine.FindStringSubmatch(lines.Text()); found != nil {
+			if now.made[found[2]] == nil {
+				now.made[found[2]] = calls{}
+			}
+			now.made[found[2]][found[1]] += number(found[3])
 		}
 	}
+}
+
+// number is a sample's value; 0 if it is none.
+func number(text string) int {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0
+	}
+	return int(n)
 }
 
 // problem is an error of the API server in few words.

@@ -50,7 +50,7 @@ func printChecks(w io.Writer, checks []check, width int) {
 			fmt.Fprintln(w, wrapped(c.Message, "      "))
 		}
 		switch {
-		case strings.HasPrefix(c.Do, "kubectl create "): // to be copied whole
+		case strings.HasPrefix(c.Do, "kubectl "): // to be copied whole
 			fmt.Fprintf(w, "      > %s\n", c.Do)
 		case c.Do != "":
 			fmt.Fprintln(w, wrapped(c.Do, "      > "))

@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -57,8 +58,11 @@ func doctorCommand(flags *pflag.FlagSet) func(context.Context, *session) error {
 func (s *session) examine(ctx context.Context, l *v1alpha1.ChannelLink) []check {
 	checks := conditionChecks(l)
 	checks = append(checks, s.checkReferences(ctx, l)...)
+	checks = append(checks, s.checkTokens(ctx, l)...)
 	checks = append(checks, s.checkIssuer(ctx, l)...)
+	checks = append(checks, s.checkIngressClass(ctx, l)...)
 	checks = append(checks, s.checkPublicURL(ctx, l))
+	checks = append(checks, s.checkTraffic(ctx, l)...)
 	return append(checks, handiwork(l)...)
 }
 
@@ -95,6 +99,10 @@ func verdict(checks []check) string {
 	}
 	if n := count[unknownResult]; n > 0 {
 		said += fmt.Sprintf(", %d that cannot be told", n)
+	}
+	if count[failedResult] > 1 {
+		first := slices.IndexFunc(checks, func(c check) bool { return c.Result == failedResult })
+		said += "\nBegin with " + checks[first].Name + ": what comes after may follow from it."
 	}
 	return said
 }

@@ -47,7 +47,16 @@ func channel(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("X-Request-Id", "2YIWJDZHWXEOV6CYB5MVATO267")
 }
 
+// botBonnieAPI takes the token of vision-hr, asked for nobody's record.
+func botBonnieAPI(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "Bearer "+canary+"-token" || r.URL.Path != "/v1/api/bot/customers" {
+		w.WriteHeader(http.StatusUnauthorized)
+	}
+	_, _ = fmt.Fprint(w, `{"res":{"records":[]},"status":200}`)
+}
+
 func wellServed(d *desk) {
+	d.hosts.serve("api.botbonnie.com", botBonnieAPI)
 	d.hosts.serve("link.example.com", channel)
 	d.hosts.serve("sso.example.com", issuer("https://sso.example.com", "https://link.example.com/hr/callback"))
 }
@@ -91,7 +100,24 @@ func TestDoctorOnTheWay(t *testing.T) {
 			if strings.HasPrefix(r.URL.Path, "/.well-known/") {
 				sso(w, r)
 			}
-		}, want: "which may mean either", wantDo: "client chatbot has the redirect URI https://link.example.com/hr/callback"},
+		}, want: "which may mean either", wantDo: "there is a client chatbot, with the redirect URI https://link.example.com/hr/callback"},
+		{reason: "the issuer shows its login page, but not to others", public: channel, sso: func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case strings.HasPrefix(r.URL.Path, "/.well-known/"):
+				sso(w, r)
+			case r.URL.Path == "/auth": // as dex, which has one connector
+				http.Redirect(w, r, "/auth/local?"+r.URL.RawQuery, http.StatusFound)
+			case r.URL.Query().Get("redirect_uri") != "https://link.example.com/hr/callback":
+				w.WriteHeader(http.StatusBadRequest)
+			}
+		}, want: "ok Redirect URI the issuer takes it, and refuses another"},
+		{reason: "the issuer leads in a circle", public: channel, sso: func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/.well-known/") {
+				sso(w, r)
+				return
+			}
+			http.Redirect(w, r, r.URL.String(), http.StatusFound)
+		}, want: "a page of its own (302), which may mean either"},
 		{reason: "no metadata", public: channel, sso: func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "<html>") },
 			want: "no metadata of an OpenID provider", ends: plugin.ErrUnwell},
 		{reason: "no discovery", public: channel, sso: http.NotFound, want: "answers 404 where its metadata should be", ends: plugin.ErrUnwell},
@@ -216,7 +242,7 @@ channellink_http_requests_total{code="%s",method="POST",port="public",route="POS
 		t.Run(c.reason, func(t *testing.T) {
 			m := newPodMetrics(t)
 			m.read = func(asked int) string {
-				if asked == 1 {
+				if asked <= 2 { // of what there was so far, and before it waits
 					return fmt.Sprintf(other, 1, 1, c.code, 3)
 				}
 				return fmt.Sprintf(other, 2, 2, c.code, c.calls)

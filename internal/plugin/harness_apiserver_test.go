@@ -201,6 +201,7 @@ func (h *hosts) client() *http.Client {
 	roots.AddCert(h.server.Certificate())
 	transport := h.server.Client().Transport.(*http.Transport).Clone()
 	transport.TLSClientConfig.RootCAs = roots
+	transport.TLSClientConfig.ServerName = "example.com" // which the test server's certificate is for, whatever a host is called here
 	transport.DisableKeepAlives = true
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, _, _ := net.SplitHostPort(address)

@@ -3,8 +3,10 @@ package plugin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"strings"
 
@@ -45,29 +47,18 @@ func (s *session) checkIssuer(ctx context.Context, l *v1alpha1.ChannelLink) []ch
 	return []check{c}
 }
 
+// elsewhereURI is a redirect URI that no client has (RFC 2606, section 2).
+const elsewhereURI = "https://kubectl-channellink-doctor.invalid/callback"
+
 // checkRedirectURI asks for a login without a person (prompt=none). An issuer that knows the redirect URI answers by way of it,
-// mostly with login_required; one that does not must not redirect there (RFC 6749, section 4.1.2.1). No login is begun: the
+// mostly with login_required; one that does not must not redirect there (RFC 6749, section 4.1.2.1). One that does not know of
+// prompt=none shows its login page: then it knows the redirect URI if it refuses one that nobody has. No login is begun: the
 // state is nobody's.
 func (s *session) checkRedirectURI(ctx context.Context, l *v1alpha1.ChannelLink, endpoint string) check {
 	c := check{Name: "Redirect URI", Result: unknownResult}
 	callback := strings.TrimSuffix(string(l.Spec.PublicURL), "/") + "/callback"
-	c.Do = fmt.Sprintf("See at the identity provider that client %s has the redirect URI %s", l.Spec.OIDC.ClientID, callback)
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		c.Message = "cannot be tried: the issuer's endpoint is no URL"
-		return c
-	}
-	query := u.Query()
-	for name, value := range map[string]string{
-		"response_type": "code", "client_id": l.Spec.OIDC.ClientID, "redirect_uri": callback, "scope": "openid", "prompt": "none",
-		"state": "kubectl-channellink-doctor", "nonce": "kubectl-channellink-doctor",
-		// The example of RFC 7636, appendix B: some issuers refuse a request without.
-		"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256",
-	} {
-		query.Set(name, value)
-	}
-	u.RawQuery = query.Encode()
-	got, err := s.get(ctx, u.String())
+	c.Do = fmt.Sprintf("See at the identity provider that there is a client %s, with the redirect URI %s", l.Spec.OIDC.ClientID, callback)
+	got, err := s.askForLogin(ctx, l, endpoint, callback)
 	if err != nil {
 		c.Message = "cannot be tried: no answer from the issuer"
 		return c
@@ -76,10 +67,55 @@ func (s *session) checkRedirectURI(ctx context.Context, l *v1alpha1.ChannelLink,
 	switch {
 	case location == callback || strings.HasPrefix(location, callback+"?"):
 		c.Result, c.Message, c.Do = wellResult, "the issuer redirects to it", ""
+		return c
 	case got.status >= 400 && got.status < 500:
 		c.Result, c.Message = failedResult, fmt.Sprintf("the issuer refuses it, with %d", got.status)
-	default:
-		c.Message = fmt.Sprintf("the issuer answers with a page of its own (%d), which may mean either", got.status)
+		return c
 	}
+	if other, err := s.askForLogin(ctx, l, endpoint, elsewhereURI); err == nil && got.status < 400 && other.status >= 400 && other.status < 500 {
+		c.Result, c.Message, c.Do = wellResult, "the issuer takes it, and refuses another", ""
+		return c
+	}
+	c.Message = fmt.Sprintf("the issuer answers with a page of its own (%d), which may mean either", got.status)
 	return c
+}
+
+// maxHops bounds how far an issuer leads on within itself, as to the page of its one connector.
+const maxHops = 3
+
+// askForLogin asks an authorization endpoint for a login without a person, and follows it as a browser does, as long as it stays
+// at the issuer.
+func (s *session) askForLogin(ctx context.Context, l *v1alpha1.ChannelLink, endpoint, redirectURI string) (answer, error) {
+	at, err := url.Parse(endpoint)
+	if err != nil {
+		return answer{}, errors.New("the issuer's endpoint is no URL")
+	}
+	query := at.Query()
+	for name, value := range map[string]string{
+		"response_type": "code", "client_id": l.Spec.OIDC.ClientID, "redirect_uri": redirectURI, "scope": "openid", "prompt": "none",
+		"state": "kubectl-channellink-doctor", "nonce": "kubectl-channellink-doctor",
+		// The example of RFC 7636, appendix B: some issuers refuse a request without.
+		"code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256",
+	} {
+		query.Set(name, value)
+	}
+	at.RawQuery = query.Encode()
+	browser := *s.HTTP
+	if browser.Jar, err = cookiejar.New(nil); err != nil {
+		return answer{}, err
+	}
+	visit := session{Env: s.Env}
+	visit.HTTP = &browser
+	for hops := 0; ; hops++ {
+		got, err := visit.get(ctx, at.String())
+		if err != nil || hops == maxHops {
+			return got, err
+		}
+		next, err := at.Parse(got.header.Get("Location"))
+		if err != nil || got.header.Get("Location") == "" || next.Scheme != at.Scheme || next.Host != at.Host ||
+			strings.HasPrefix(next.String(), redirectURI) {
+			return got, nil //nolint:nilerr // whatever that is, it is the issuer's answer
+		}
+		at = next
+	}
 }

@@ -60,8 +60,20 @@ func linksCommand(flags *pflag.FlagSet) func(context.Context, *session) error {
 		if err != nil {
 			return err
 		}
+		if len(rows) == 1 {
+			fmt.Fprintln(s.Err, nothing(*audit))
+			return nil
+		}
 		return table(s.Out, rows)
 	}
+}
+
+// nothing says that there is nothing to list, beside the output, which a program may read.
+func nothing(audit bool) string {
+	if audit {
+		return "nothing has happened to links"
+	}
+	return "nobody is linked"
 }
 
 // links has the server's own command write its lines. Who may run it is decided by the right to pods/exec.
@@ -86,7 +98,7 @@ func (s *session) links(ctx context.Context, audit, oneUser bool, out io.Writer)
 	}
 	masked := &masked{out: out}
 	if err := s.Kubectl(ctx, args, in, masked, s.Err); err != nil {
-		return fmt.Errorf("run the server's own command: %w", err)
+		return fmt.Errorf("run the server's own command: %w; kubectl channellink status %s --namespace %s says whether a server runs", err, l.Name, l.Namespace)
 	}
 	return masked.err
 }

@@ -33,8 +33,10 @@ func (s *session) checkReferences(ctx context.Context, l *v1alpha1.ChannelLink) 
 			c.Result, c.Message = unknownResult, "cannot be read: "+err.Error()
 		case !found:
 			c.Message = fmt.Sprintf("has no key %s, which spec.%s wants", ref.Key, ref.Field)
+			c.Do = add(ref, s.namespace)
 		case size == 0:
 			c.Message = fmt.Sprintf("key %s is empty, which spec.%s wants", ref.Key, ref.Field)
+			c.Do = add(ref, s.namespace)
 		default:
 			c.Result, c.Message = wellResult, fmt.Sprintf("has the key %s of spec.%s", ref.Key, ref.Field)
 		}
@@ -70,4 +72,14 @@ func create(ref v1alpha1.Reference, namespace string) string {
 		kind = "configmap"
 	}
 	return fmt.Sprintf("kubectl create %s %s --namespace %s --from-file=%s=FILE", kind, ref.Name, namespace, ref.Key)
+}
+
+// add is a command that gives an object that is there a value under the key, and leaves what else it holds.
+func add(ref v1alpha1.Reference, namespace string) string {
+	kind, data := "secret", "data"
+	if ref.Kind == v1alpha1.ReferenceKindConfigMap {
+		kind, data = "configmap", "binaryData"
+	}
+	return fmt.Sprintf(`kubectl patch %s %s --namespace %s --patch "{\"%s\":{\"%s\":\"$(base64 <FILE | tr -d '\n')\"}}"`,
+		kind, ref.Name, namespace, data, ref.Key)
 }

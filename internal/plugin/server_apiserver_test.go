@@ -120,7 +120,7 @@ func TestAgainstTheServer(t *testing.T) {
 	d.runningPod(t, "vision-line")
 	m := newPodMetrics(t)
 	m.read = func(asked int) string {
-		if asked == 2 {
+		if asked == 3 {
 			refused() // LINE calls while the doctor waits
 		}
 		var text strings.Builder

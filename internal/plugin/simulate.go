@@ -69,7 +69,7 @@ func (s *session) simulate(ctx context.Context, o simulation) error {
 		}
 		return fmt.Errorf("simulate: %s. %s", message, do)
 	}
-	return s.tell(got, by, req.Method, o.user)
+	return s.tell(got, l, kind, by, o.user)
 }
 
 // botBonnie is who sends what neither LINE nor Meta sends.

@@ -5,22 +5,31 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+
+	"channellink.dev/operator/api/v1alpha1"
 )
 
+// ofLinks are the events that may change a link. That one was taken does not say that it has.
+var ofLinks = []string{"linked", "failed", "unlinked"}
+
 // tell says how an event was answered.
-func (s *session) tell(got answer, by, method, about string) error {
+func (s *session) tell(got answer, l *v1alpha1.ChannelLink, kind, by, about string) error {
 	id := got.header.Get(requestIDHeader)
 	if id == "" {
 		fmt.Fprintf(s.Out, "%d: %s\n", got.status, elsewhere(got.status))
 		return ErrUnwell
 	}
-	said, well := meaning(got.status, by, method)
+	said, well := meaning(got.status, by, kind)
 	fmt.Fprintf(s.Out, "%d: %s\n", got.status, said)
 	if well && by == botBonnie {
 		fmt.Fprintln(s.Out, shows(got.body, about != ""))
 	}
 	fmt.Fprintf(s.Out, "request %s in the server's log\n", id)
+	if well && slices.Contains(ofLinks, kind) {
+		fmt.Fprintf(s.Out, "kubectl channellink links %s --namespace %s tells what has come of it\n", l.Name, l.Namespace)
+	}
 	if !well {
 		return ErrUnwell
 	}
@@ -44,7 +53,7 @@ func elsewhere(code int) string {
 const otherValues = " is wrong: the server has other values than the Secret has now (new ones arrive within 90 seconds)"
 
 // meaning says what a status code means to who has called.
-func meaning(code int, by, method string) (said string, well bool) {
+func meaning(code int, by, kind string) (said string, well bool) {
 	switch {
 	case code == http.StatusOK:
 		return "taken", true
@@ -52,7 +61,7 @@ func meaning(code int, by, method string) (said string, well bool) {
 		return "the signature, or the key in the URL," + otherValues, false
 	case code == http.StatusUnauthorized:
 		return "the signature" + otherValues, false
-	case code == http.StatusForbidden && method == http.MethodGet:
+	case code == http.StatusForbidden && by != botBonnie && kind == "verify":
 		return "the verify token" + otherValues, false
 	case code == http.StatusForbidden:
 		return "the server takes it for a call of another bot or page: it does not have the spec yet that the ChannelLink has", false

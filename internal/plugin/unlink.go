@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,6 +163,9 @@ func (s *session) untilFinished(ctx context.Context, r *v1alpha1.AccountUnlink, 
 	}
 }
 
+// waiting is the state of what has not come to its end.
+const waiting = "Waiting"
+
 // unlinking is what became of a request.
 type unlinking struct {
 	Name      string                  `json:"name"`
@@ -176,7 +180,7 @@ type unlinking struct {
 
 func unlinkOf(r *v1alpha1.AccountUnlink) unlinking {
 	u := unlinking{
-		Name: r.Name, Namespace: r.Namespace, State: "Waiting", Summary: r.Status.Summary, Users: r.Status.Users, MoreUsers: r.Status.MoreUsers,
+		Name: r.Name, Namespace: r.Namespace, State: waiting, Summary: r.Status.Summary, Users: r.Status.Users, MoreUsers: r.Status.MoreUsers,
 	}
 	for _, end := range []string{v1alpha1.ConditionComplete, v1alpha1.ConditionFailed} {
 		if meta.IsStatusConditionTrue(r.Status.Conditions, end) {
@@ -199,12 +203,15 @@ func (u unlinking) print(s *session) {
 		fmt.Fprintln(s.Out, wrapped(u.Message, "  "))
 	}
 	for _, user := range u.Users {
-		fmt.Fprintf(s.Out, "  %s  %s  %s\n", user.ChannelLink, user.User, user.Result)
+		fmt.Fprintf(s.Out, "  %s  %s  %s\n", user.ChannelLink, user.User, cmp.Or(string(user.Result), waiting))
 		if user.Message != "" {
 			fmt.Fprintln(s.Out, wrapped(user.Message, "    "))
 		}
 	}
 	if u.MoreUsers > 0 {
 		fmt.Fprintf(s.Out, "  and %d more\n", u.MoreUsers)
+	}
+	if u.State == waiting {
+		fmt.Fprintf(s.Err, "it goes on: kubectl get accountunlink %s --namespace %s --watch\n", u.Name, u.Namespace)
 	}
 }

@@ -88,6 +88,8 @@ func (s *session) checkPublicURL(ctx context.Context, l *v1alpha1.ChannelLink) c
 		return c
 	}
 	switch {
+	case got.header.Get(requestIDHeader) == "" && !reachable(l):
+		c.Result, c.Message = unknownResult, fmt.Sprintf("something else answers there, with %d, as long as nobody comes to the server", got.status)
 	case got.header.Get(requestIDHeader) == "":
 		c.Message = fmt.Sprintf("something else answers there, with %d", got.status)
 		c.Do = "See that DNS leads to the ingress or gateway of this cluster, and that its route leads to the Service of the channel: kubectl describe ingress,httproute"

@@ -13,6 +13,9 @@ func exposed(link *v1alpha1.ChannelLink, seen Observed) verdict {
 		return routeExposed(link, seen.Route)
 	}
 	const kind = v1alpha1.ConditionExposed
+	if seen.Ingress == nil && !seen.Applied {
+		return no(kind, v1alpha1.ReasonExposurePending, "The Ingress does not exist")
+	}
 	if seen.Ingress == nil || len(seen.Ingress.Status.LoadBalancer.Ingress) == 0 {
 		return no(kind, v1alpha1.ReasonExposurePending, "No ingress controller has taken up the Ingress yet: check spec.exposure.ingress.className")
 	}
