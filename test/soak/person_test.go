@@ -24,7 +24,8 @@ import (
 const (
 	linked    = "linked"
 	loggedOut = "linked and logged out"
-	stopped   = "stopped by a page" // of ours: the person starts again from the chat
+	unheard   = "linked, and the log-out not heard" // BotBonnie asks a module once, and does not repeat what nobody took
+	stopped   = "stopped by a page"                 // of ours: the person starts again from the chat
 )
 
 // patience bounds how long a link may take once the platform has said that the accounts are linked, or are no more. The
@@ -78,6 +79,10 @@ func (w *world) visit(t *testing.T, c channel) {
 		t.Error(err)
 		return
 	}
+	if c.botBonnie && !w.answered(t, c, user) {
+		w.tally.end(unheard)
+		return
+	}
 	if w.until(t, "the end of the link of "+user+" on "+c.name, func() error {
 		_, err := w.store.ActiveLink(t.Context(), c.id(), user, time.Time{})
 		switch {
@@ -90,6 +95,16 @@ func (w *world) visit(t *testing.T, c channel) {
 	}) {
 		w.tally.end(loggedOut)
 	}
+}
+
+// answered reports whether the last word in the chat is that of the bot: its module was taken.
+func (w *world) answered(t *testing.T, c channel, user string) bool {
+	var said []chatsim.Message
+	if err := w.control(http.MethodGet, "channels/"+c.name+"/users/"+user+"/messages", nil, &said); err != nil {
+		t.Error(err)
+		return false
+	}
+	return len(said) > 0 && said[len(said)-1].By == chatsim.ByBot
 }
 
 // neverAnother fails the test if the user is linked to anybody else.

@@ -162,11 +162,25 @@ func testPostgresNothingRaw(t *testing.T, server *pgtest.Server) {
 
 var encryptionKey = []secretfile.Secret{secretfile.NewSecret("an encryption key of some length")}
 
-// Without an encryption key the verifier and the platform's parameters go when they have served.
+// C60: without an encryption key the verifier and the platform's parameters go when they have served, however the login ends.
 func TestSQLiteSecretsEnd(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0).UTC()
+	for end, finish := range map[string]func(*Store) error{
+		"refused": func(s *Store) error { return s.Refuse(t.Context(), "LINE/1", "flow") },
+		"linked": func(s *Store) error {
+			return s.Consent(t.Context(), "flow", link.Link{
+				Channel: "LINE/1", UserID: "U1", Identity: link.Identity{Issuer: "https://sso.vision.example", Subject: "s1"},
+				CodeHash: link.HashCode("code"), LoginAt: now, ConsentAt: now, ExpiresAt: now.Add(time.Minute),
+			}, 0, false)
+		},
+	} {
+		t.Run(end, func(t *testing.T) { testSecretsEnd(t, now, finish) })
+	}
+}
+
+func testSecretsEnd(t *testing.T, now time.Time, finish func(*Store) error) {
 	path := databasePath(t)
 	s := openSQLite(t, path)
-	now := time.Unix(1_700_000_000, 0).UTC()
 	session := link.Session{
 		Flow: "flow", Channel: "LINE/1", Step: link.Exchanging, Verifier: "CANARY-verifier",
 		Params: map[string]string{"linkToken": "CANARY-token"}, StartedAt: now, ExpiresAt: now.Add(time.Minute),
@@ -186,7 +200,7 @@ func TestSQLiteSecretsEnd(t *testing.T) {
 	}{
 		{"while the code is exchanged both are needed", func() error { return s.PutSession(t.Context(), session) }, true, true},
 		{"then the parameters alone", func() error { return s.Identify(t.Context(), session) }, false, true},
-		{"and after the end nothing", func() error { return s.Refuse(t.Context(), "LINE/1", "flow") }, false, false},
+		{"and after the end nothing", func() error { return finish(s) }, false, false},
 	}
 	for _, step := range steps {
 		if err := step.step(); err != nil {
