@@ -39,11 +39,13 @@ const (
 // misfortune is one thing that goes wrong.
 type misfortune struct {
 	name string
-	// begin lets it go wrong and tells what it has struck. It is called with the number of the round.
-	begin func(ctx context.Context, t *testing.T, round int) (what string, err error)
+	// begin lets it go wrong and tells what it has struck. It is called with its turn among all.
+	begin func(ctx context.Context, t *testing.T, turn int) (what string, err error)
 	// mend puts it right after a while; nil where that is up to the cluster.
 	mend  func(ctx context.Context, t *testing.T) error
 	lasts time.Duration
+	// early: it happens in the first half alone, so that the operator that is measured in the end has worked for the other.
+	early bool
 }
 
 // misfortunes lets everything go wrong in turn until ctx ends, and leaves all well.
@@ -53,17 +55,26 @@ func (w *soakWorld) misfortunes(ctx context.Context, t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []misfortune
+	var all, late []misfortune
 	for _, m := range w.allMisfortunes() {
 		if chosen.MatchString(m.name) {
 			all = append(all, m)
+			if !m.early {
+				late = append(late, m)
+			}
 		}
+	}
+	if len(all) == 0 {
+		t.Fatalf("-misfortunes=%s: there is none of that name", chosen)
 	}
 	began := time.Now()
 	for i := 0; pause(ctx, wellTime) && !t.Failed(); i++ {
-		m, before := all[i%len(all)], w.count()
-		at := time.Since(began)
-		what, err := m.begin(t.Context(), t, i/len(all))
+		at, before := time.Since(began), w.count()
+		if at > *duration/2 && len(late) > 0 {
+			all = late
+		}
+		m := all[i%len(all)]
+		what, err := m.begin(t.Context(), t, i)
 		if err != nil {
 			t.Fatalf("%s: %v", m.name, err)
 		}
@@ -86,8 +97,8 @@ func (w *soakWorld) allMisfortunes() []misfortune {
 		{name: "the issuer is gone", begin: w.stopDex, mend: w.startDexAgain, lasts: wrongTime},
 		{name: "a server is killed", begin: w.killServers(1)},
 		{name: "the database is killed", begin: w.killDatabase, mend: w.resumeDatabase, lasts: wrongTime},
-		{name: "the operator's leader is killed", begin: w.killLeader},
-		{name: "the API server stands still", begin: w.pauseAPIServer, mend: resumeAPIServer, lasts: pauseTime},
+		{name: "the operator's leader is killed", begin: w.killLeader, early: true},
+		{name: "the API server stands still", begin: w.pauseAPIServer, mend: resumeAPIServer, lasts: pauseTime, early: true},
 		{name: "the servers of a channel are rolled", begin: w.roll},
 		{name: "the platforms fail", begin: w.failPlatforms, mend: w.mendPlatforms, lasts: wrongTime},
 		{name: "both servers of a channel are killed", begin: w.killServers(2)},
@@ -119,8 +130,8 @@ func labelled(name string) client.MatchingLabels {
 }
 
 // deletePod deletes the newest pod of LINE's servers or BotBonnie's. The oldest of each lives as long as the soak.
-func (w *soakWorld) deletePod(ctx context.Context, _ *testing.T, round int) (string, error) {
-	c := w.channels[1+round%2]
+func (w *soakWorld) deletePod(ctx context.Context, _ *testing.T, turn int) (string, error) {
+	c := w.channels[1+turn%2]
 	pods, err := podsOf(ctx, c.Namespace, labelled(c.Name))
 	if err != nil {
 		return "", err
@@ -145,12 +156,16 @@ func (w *soakWorld) killServers(n int) func(context.Context, *testing.T, int) (s
 	}
 }
 
+// killLeader kills the operator's leader and takes its pod away, as when a node is lost. The lease is not given back.
 func (w *soakWorld) killLeader(ctx context.Context, _ *testing.T, _ int) (string, error) {
 	pod, err := leader(ctx)
 	if err != nil {
 		return "", err
 	}
-	return ": " + pod.Name, w.kill(*pod, "manager")
+	if err := w.kill(*pod, "manager"); err != nil {
+		return "", err
+	}
+	return ": " + pod.Name, cluster.Delete(ctx, pod, client.GracePeriodSeconds(0))
 }
 
 // kill kills a pod's process, as the kernel does that has no memory left: without a word, where Kubernetes would first ask.
@@ -244,8 +259,8 @@ func apiServer() (int, error) {
 }
 
 // roll changes Messenger's ChannelLink so that its servers are replaced, gently.
-func (w *soakWorld) roll(ctx context.Context, _ *testing.T, round int) (string, error) {
-	return ": messenger", rollOut(ctx, w.channels[0].ChannelLink, round)
+func (w *soakWorld) roll(ctx context.Context, _ *testing.T, turn int) (string, error) {
+	return ": messenger", rollOut(ctx, w.channels[0].ChannelLink, turn)
 }
 
 // failPlatforms has the platforms' APIs fail in every way for a while.

@@ -36,7 +36,7 @@ const (
 	// seenWithin is after how many seconds a complete AccountUnlink goes: as many as there were would count as a leak.
 	seenWithin = 120
 	// heard: what one visitor of so many sends and gets is searched for in all that operator and servers have told.
-	heard = 100
+	heard = 300
 )
 
 // visit is one person: he comes into a channel's chat, says something and logs in; every third is to be unlinked later.
