@@ -18,15 +18,17 @@ ARCHS ?=
 # long `soak` and `soak-cluster` go on.
 FUZZTIME ?= 1m
 DURATION ?= 30m
-# RANGE is how much of the past the picture of the dashboard shows.
+# RANGE is how much of the past the picture of the dashboard shows, and PROMETHEUS_PORT
+# the loopback port of `prometheus`.
 RANGE ?= 30m
+PROMETHEUS_PORT ?= 9090
 # VULNDB is the database that `vulncheck` looks things up in: the public one, or a
 # copy of it as file:///….
 VULNDB ?= https://vuln.go.dev
 # TESTFLAGS go to every `go test`, for example TESTFLAGS='-run Conflict -v'.
 TESTFLAGS ?=
 
-export CLUSTER CLUSTER_PORT
+export CLUSTER CLUSTER_PORT PROMETHEUS_PORT
 export KUBEBUILDER_ASSETS ?= $(CURDIR)/.cluster/bin
 
 # What writes, installs and judges manifests.
@@ -79,15 +81,15 @@ cluster-status: ## what runs, and where
 	@$(cluster) status
 
 .PHONY: prometheus dashboard
-prometheus: bin/prometheus ## a Prometheus that scrapes what runs there, with the alerts, until Ctrl-C (http://localhost:9090)
+prometheus: bin/prometheus ## a Prometheus that scrapes what runs there, with the alerts, until Ctrl-C
 	@hack/monitoring/prometheus
-dashboard: bin/dashboard/draw.js deps ## the Grafana dashboard with the last RANGE of it, as a picture: dist/test/dashboard.png
+dashboard: bin/dashboard/draw.js deps ## a picture of the Grafana dashboard with the last RANGE of that: dist/test/dashboard.png (npm)
 	@$(call say,'config/monitoring/channellink.json by the schema of Grafana')
 	@cat hack/monitoring/dashboard/schema.ts config/monitoring/channellink.json >bin/dashboard/check.ts
 	@bin/dashboard/node_modules/.bin/tsc --noEmit --strict --skipLibCheck --target es2022 --module esnext --moduleResolution bundler bin/dashboard/check.ts
 	@$(call say,'drawing it')
 	@mkdir -p dist/test
-	@go -C hack/monitoring run ./dashboard -range $(RANGE) -out $(CURDIR)/dist/test/dashboard.png
+	@go -C hack/monitoring run ./dashboard -prometheus http://127.0.0.1:$(PROMETHEUS_PORT) -range $(RANGE) -out $(CURDIR)/dist/test/dashboard.png
 
 ##@ Build
 

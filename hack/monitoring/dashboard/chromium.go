@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"image"
-	"image/png"
 	"os"
 	"os/exec"
 	"time"
@@ -62,15 +59,4 @@ func photograph(ctx context.Context, url string, width int64) (drawing, error) {
 	}
 	small, err := smaller(shot.Data)
 	return drawing{small, drawn.Problems}, err
-}
-
-// smaller packs a PNG as tightly as the standard library can, without alpha.
-func smaller(data []byte) ([]byte, error) {
-	img, _, err := image.Decode(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	err = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, img)
-	return out.Bytes(), err
 }
