@@ -45,7 +45,7 @@ func elsewhere(code int) string {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return "a gateway answers that it does not reach the server: see whether a pod is ready"
 	default:
-		return "something else answers there, not the server: see where DNS, and the ingress or gateway, lead"
+		return "something else answers there, not the server: see whether a pod is ready, and where DNS and the ingress or gateway lead"
 	}
 }
 

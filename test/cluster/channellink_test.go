@@ -102,10 +102,7 @@ func TestMissingSecretKeyIsNamedAndRecovers(t *testing.T) {
 	NewWithT(t).Expect(found.Message).To(And(ContainSubstring(`"clientSecret"`), ContainSubstring(`"vision-sso"`)))
 	pod := theirPod(t, link)
 
-	secret.Data = kept.Data
-	if err := cluster.Update(t.Context(), secret); err != nil {
-		t.Fatal(err)
-	}
+	newPlugin(t).followsTheDoctor(link, string(kept.Data["clientSecret"]))
 	awaitReady(t, link)
 	after := theirPod(t, link)
 	if after.UID != pod.UID || restarts(after) != 0 {
@@ -113,6 +110,9 @@ func TestMissingSecretKeyIsNamedAndRecovers(t *testing.T) {
 	}
 
 	// Taken away again, the server goes on with what it had and says so.
+	if err := cluster.Get(t.Context(), key, secret); err != nil {
+		t.Fatal(err)
+	}
 	delete(secret.Data, "clientSecret")
 	if err := cluster.Update(t.Context(), secret); err != nil {
 		t.Fatal(err)

@@ -33,6 +33,10 @@ func TestUnlinkWaitsForANewToken(t *testing.T) {
 		g.Expect(ready.Reason).To(Equal(v1alpha1.ReasonCredentialsRejected))
 	}).WithTimeout(unlinkTime).WithPolling(poll).Should(Succeed())
 
+	if !newPlugin(t).refusesTheToken(link) {
+		t.Error("the doctor does not say that the token is refused")
+	}
+
 	out, err := kubectl(t.Context(), "-n", link.Namespace, "patch", "secret", "own-bot", "-p", `{"stringData":{"apiToken":"renewed-`+c.channel+`"}}`)
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
