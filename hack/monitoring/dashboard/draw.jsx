@@ -5,8 +5,8 @@ import { createRoot } from 'react-dom/client';
 import { flushSync } from 'react-dom';
 import { lastValueFrom } from 'rxjs';
 import {
-  createTheme, dateTime, EventBusSrv, fieldMatchers, getDisplayProcessor, getDisplayValueAlignmentFactors, getFieldDisplayValues,
-  rangeUtil, standardTransformers, standardTransformersRegistry, toDataFrame, transformDataFrame,
+  applyNullInsertThreshold, createTheme, dateTime, EventBusSrv, fieldMatchers, getDisplayProcessor, getDisplayValueAlignmentFactors,
+  getFieldDisplayValues, rangeUtil, standardTransformers, standardTransformersRegistry, toDataFrame, transformDataFrame,
 } from '@grafana/data';
 import { BigValue, GlobalStyles, PanelChrome, PanelContextProvider, TimeSeries, VizRepeater } from '@grafana/ui';
 import { TableNG } from '@grafana/ui/unstable';
@@ -57,7 +57,7 @@ function configure(panel, frames) {
 const draw = {
   timeseries: ({ panel, frames, range, width, height }) => (
     <TimeSeries frames={frames} width={width} height={height} timeRange={range} timeZone="browser"
-      legend={{ showLegend: true, calcs: [], ...panel.options.legend }} options={panel.options} />
+      legend={panel.options.legend} options={panel.options} />
   ),
   stat: ({ panel, frames, width, height }) => {
     const { reduceOptions, colorMode, graphMode, textMode, justifyMode, orientation } = panel.options;
@@ -87,6 +87,10 @@ async function load(panel, world, width) {
     const target = panel.targets[i];
     return (target.format === 'table' ? asTable(result, target) : asSeries(result, target)).map(toDataFrame);
   });
+  if (panel.type === 'timeseries') { // a hole is where a step has no value
+    const [refFieldPseudoMin, refFieldPseudoMax] = [world.range.from.valueOf(), world.range.to.valueOf()];
+    frames = frames.map((frame) => applyNullInsertThreshold({ frame, refFieldPseudoMin, refFieldPseudoMax }));
+  }
   if (panel.type === 'table') {
     const steps = (panel.transformations ?? []).map((t) => ({ ...t, options: fill(t.options, world) }));
     frames = await lastValueFrom(transformDataFrame(steps, frames));

@@ -32,9 +32,20 @@ export async function ask(target, world) {
     ? { query, time: String(range.to.valueOf() / 1000) }
     : { query, start: at(range.from), end: at(range.to), step: String(target.step) };
   const path = `api/v1/query${instant(target) ? '' : '_range'}`;
-  const answer = await (await fetch(path, { method: 'POST', body: new URLSearchParams(parameters) })).json();
+  const answer = await post(path, new URLSearchParams(parameters));
   if (answer.status !== 'success') throw new Error(answer.error);
   return { series: answer.data.result, step: target.step };
+}
+
+// post asks again when a request is broken off: Chromium does that whenever a network interface comes or goes, as those of pods do.
+async function post(path, body) {
+  for (let left = 5; ; left--) {
+    try {
+      return await (await fetch(path, { method: 'POST', body })).json();
+    } catch (error) {
+      if (left === 0) throw error;
+    }
+  }
 }
 
 const legend = (format, labels) =>
