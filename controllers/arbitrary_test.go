@@ -30,94 +30,120 @@ import (
 	"channellink.dev/operator/internal/names"
 )
 
+// draw draws the words and numbers of a ChannelLink.
+type draw struct {
+	*rapid.T
+	// sane: only words that make sense where they stand.
+	sane bool
+}
+
+func (d draw) yes(label string) bool { return rapid.Bool().Draw(d.T, label) }
+
+// text draws one of the sensible words, or anything.
+func (d draw) text(label string, sensible ...string) string {
+	if d.sane {
+		return rapid.SampledFrom(sensible).Draw(d.T, label)
+	}
+	return rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
+		"", "a", "https://link.vision.example/hr", "http://a.localhost", "https://[::1", "%", "../x", "claims.email ==", "{{ .days", "kube-system",
+	})).Draw(d.T, label)
+}
+
+func (d draw) amount(label string) int32 {
+	if d.sane {
+		return rapid.Int32Range(1, 100).Draw(d.T, label)
+	}
+	return rapid.Int32().Draw(d.T, label)
+}
+
+func (d draw) number(label string) *int32 {
+	if !d.yes(label) {
+		return nil
+	}
+	return new(d.amount(label + " number"))
+}
+
+func (d draw) secret(label string) *v1alpha1.SecretKeyReference {
+	if !d.yes(label) {
+		return nil
+	}
+	return &v1alpha1.SecretKeyReference{
+		Name: v1alpha1.ObjectName(d.text(label+" name", "vision-line", "vision-sso")), Key: v1alpha1.DataKey(d.text(label+" key", "secret", "token")),
+	}
+}
+
 // drawLink draws a ChannelLink of any content, much of which the schema would refuse: the reconciler does not rely on it.
-// Every other one holds only words that make sense where they stand, or nothing would ever be written.
+// Every other one is sane, or nothing would ever be written.
 func drawLink(t *rapid.T) *v1alpha1.ChannelLink {
-	sane := rapid.Bool().Draw(t, "sane")
-	text := func(label string, sensible ...string) string {
-		if sane {
-			return rapid.SampledFrom(sensible).Draw(t, label)
-		}
-		return rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{
-			"", "a", "https://link.vision.example/hr", "http://a.localhost", "https://[::1", "%", "../x", "claims.email ==", "{{ .days", "kube-system",
-		})).Draw(t, label)
-	}
-	yes := func(label string) bool { return rapid.Bool().Draw(t, label) }
-	secret := func(label string) *v1alpha1.SecretKeyReference {
-		if !yes(label) {
-			return nil
-		}
-		return &v1alpha1.SecretKeyReference{
-			Name: v1alpha1.ObjectName(text(label+" name", "vision-line", "vision-sso")), Key: v1alpha1.DataKey(text(label+" key", "secret", "token")),
-		}
-	}
-	amount := rapid.Int32()
-	if sane {
-		amount = rapid.Int32Range(1, 100)
-	}
-	number := func(label string) *int32 {
-		if !yes(label) {
-			return nil
-		}
-		return new(amount.Draw(t, label+" number"))
-	}
+	d := draw{T: t, sane: rapid.Bool().Draw(t, "sane")}
 	link := &v1alpha1.ChannelLink{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "vision", UID: "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", Generation: 1,
 			Name: rapid.StringMatching(`[a-z0-9]([-a-z0-9.]{0,60}[a-z0-9])?`).Draw(t, "name"),
 		},
 		Spec: v1alpha1.ChannelLinkSpec{
-			Platform: v1alpha1.Platform(text("platform", "LINE", "Facebook")),
-			PageID:   text("page", "507oftxz"), DisplayName: text("displayName", "", "Vision HR"),
-			PublicURL: v1alpha1.URL(text("publicURL", "https://link.vision.example", "https://link.vision.example/hr")),
+			Platform: v1alpha1.Platform(d.text("platform", "LINE", "Facebook")),
+			PageID:   d.text("page", "507oftxz"), DisplayName: d.text("displayName", "", "Vision HR"),
+			PublicURL: v1alpha1.URL(d.text("publicURL", "https://link.vision.example", "https://link.vision.example/hr")),
 			OIDC: v1alpha1.OIDC{
-				IssuerURL: v1alpha1.URL(text("issuer", "https://sso.vision.example")), ClientID: text("client", "chatbot"),
-				ClientSecretRef: secret("clientSecret"), RequiredClaims: text("requiredClaims", "", "claims.email_verified"),
+				IssuerURL: v1alpha1.URL(d.text("issuer", "https://sso.vision.example")), ClientID: d.text("client", "chatbot"),
+				ClientSecretRef: d.secret("clientSecret"), RequiredClaims: d.text("requiredClaims", "", "claims.email_verified"),
 			},
 			DeletionPolicy: v1alpha1.DeletionPolicy(rapid.SampledFrom([]string{"", "Retain", "UnlinkAll"}).Draw(t, "deletionPolicy")),
 			Suspend:        rapid.SampledFrom([]*bool{nil, new(false), new(true)}).Draw(t, "suspend"),
 		},
 	}
-	spec := &link.Spec
-	if yes("line") {
-		spec.LINE = &v1alpha1.LINE{ChannelSecretRef: secret("channelSecret")}
+	d.platforms(&link.Spec)
+	d.surroundings(&link.Spec)
+	return link
+}
+
+// platforms draws how the platform is reached, and the services.
+func (d draw) platforms(spec *v1alpha1.ChannelLinkSpec) {
+	if d.yes("line") {
+		spec.LINE = &v1alpha1.LINE{ChannelSecretRef: d.secret("channelSecret")}
 	}
-	if yes("messenger") {
-		spec.Messenger = &v1alpha1.Messenger{AppSecretRef: secret("appSecret"), GraphEndpoint: v1alpha1.URL(text("graph", ""))}
+	if d.yes("messenger") {
+		spec.Messenger = &v1alpha1.Messenger{AppSecretRef: d.secret("appSecret"), GraphEndpoint: v1alpha1.URL(d.text("graph", ""))}
 	}
-	if yes("botBonnie") {
-		spec.BotBonnie = &v1alpha1.BotBonnie{BotID: text("bot", "bot-M-BOieOXZ"), APISecretRef: secret("apiSecret"), MaxCallsPerSecond: number("calls")}
+	if d.yes("botBonnie") {
+		spec.BotBonnie = &v1alpha1.BotBonnie{
+			BotID: d.text("bot", "bot-M-BOieOXZ"), APISecretRef: d.secret("apiSecret"), MaxCallsPerSecond: d.number("calls"),
+		}
 	}
-	if yes("services") {
+	if d.yes("services") {
 		spec.Services = []v1alpha1.Service{{
-			Name: text("service", "leave"), URL: v1alpha1.BackendURL(text("backend", "http://hr.vision.svc/leave")),
-			Template: text("template", "", "{{ .days }}"),
+			Name: d.text("service", "leave"), URL: v1alpha1.BackendURL(d.text("backend", "http://hr.vision.svc/leave")),
+			Template: d.text("template", "", "{{ .days }}"),
 		}}
 	}
-	if yes("store") {
-		spec.Store = &v1alpha1.Store{EncryptionKeySecretRef: secret("encryptionKey")}
-		if dsn := secret("dsn"); dsn != nil {
-			spec.Store.Postgres = &v1alpha1.PostgresStore{DSNSecretRef: *dsn, MaxConns: number("conns")}
+}
+
+// surroundings draws store, exposure and server.
+func (d draw) surroundings(spec *v1alpha1.ChannelLinkSpec) {
+	if d.yes("store") {
+		spec.Store = &v1alpha1.Store{EncryptionKeySecretRef: d.secret("encryptionKey")}
+		if dsn := d.secret("dsn"); dsn != nil {
+			spec.Store.Postgres = &v1alpha1.PostgresStore{DSNSecretRef: *dsn, MaxConns: d.number("conns")}
 		}
 	}
-	if yes("exposure") {
+	if d.yes("exposure") {
 		spec.Exposure = &v1alpha1.Exposure{}
-		if yes("ingress") {
-			spec.Exposure.Ingress = &v1alpha1.IngressExposure{TLSSecretName: v1alpha1.ObjectName(text("tls", "", "vision-tls"))}
+		if d.yes("ingress") {
+			spec.Exposure.Ingress = &v1alpha1.IngressExposure{TLSSecretName: v1alpha1.ObjectName(d.text("tls", "", "vision-tls"))}
 		}
-		if yes("gateway") {
+		if d.yes("gateway") {
 			spec.Exposure.Gateway = &v1alpha1.GatewayExposure{ParentRefs: []v1alpha1.GatewayReference{{
-				Name: v1alpha1.ObjectName(text("gateway name", "public")), Namespace: v1alpha1.NamespaceName(text("gateway namespace", "", "gateways")),
+				Name: v1alpha1.ObjectName(d.text("gateway name", "public")), Namespace: v1alpha1.NamespaceName(d.text("gateway namespace", "", "gateways")),
 			}}}
 		}
 	}
-	if yes("server") {
-		spec.Server = &v1alpha1.Server{Replicas: number("replicas"), Image: text("image", "", "server:1")}
-		if yes("autoscaling") {
-			spec.Server.Autoscaling = &v1alpha1.Autoscaling{MinReplicas: number("min"), MaxReplicas: amount.Draw(t, "max")}
+	if d.yes("server") {
+		spec.Server = &v1alpha1.Server{Replicas: d.number("replicas"), Image: d.text("image", "", "server:1")}
+		if d.yes("autoscaling") {
+			spec.Server.Autoscaling = &v1alpha1.Autoscaling{MinReplicas: d.number("min"), MaxReplicas: d.amount("max")}
 		}
 	}
-	return link
 }
 
 // arbitrary is a reconciler over a fake API server that remembers where was written.

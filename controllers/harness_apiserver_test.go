@@ -29,6 +29,7 @@ import (
 	"channellink.dev/operator/controllers"
 	"channellink.dev/operator/internal/desired"
 	"channellink.dev/operator/internal/testenv"
+	"channellink.dev/operator/webhookserver/logtest"
 )
 
 const (
@@ -67,7 +68,7 @@ type operator struct {
 	namespace string
 	watch     []string
 	options   controllers.Options
-	log       *logBuffer
+	log       *logtest.Buffer
 	stop      func()
 	// atStart is what the process had done before the manager started.
 	atStart work
@@ -78,7 +79,7 @@ func newOperator(t *testing.T) *operator {
 	t.Helper()
 	o := &operator{
 		t: t, config: env.User(t, operatorUser), servers: newServers(), namespace: env.Namespace(t),
-		log: &logBuffer{}, stop: func() {},
+		log: &logtest.Buffer{}, stop: func() {},
 	}
 	o.options = controllers.Options{
 		Operator: desired.Operator{
@@ -91,7 +92,7 @@ func newOperator(t *testing.T) *operator {
 	t.Cleanup(func() {
 		o.stop()
 		if t.Failed() {
-			t.Logf("the operator's log:\n%s", o.log.tail())
+			t.Logf("the operator's log:\n%s", o.log.Tail())
 		}
 	})
 	return o
@@ -193,30 +194,4 @@ func rulesOfTheOperator(t *testing.T) (everywhere, own []rbacv1.PolicyRule) {
 		t.Fatalf("config/rbac has %d rules for the cluster and %d for the operator's namespace", len(everywhere), len(own))
 	}
 	return everywhere, own
-}
-
-// logBuffer keeps what the operator logs.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-// tail is the end of the log, enough to see what went wrong.
-func (b *logBuffer) tail() string {
-	const most = 12000
-	text := b.String()
-	return text[max(0, len(text)-most):]
 }

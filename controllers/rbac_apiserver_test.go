@@ -19,6 +19,7 @@ import (
 	"channellink.dev/operator/internal/names"
 	"channellink.dev/operator/internal/testenv"
 	"channellink.dev/operator/webhookserver/adminapi"
+	"channellink.dev/operator/webhookserver/logtest"
 )
 
 // notSeen are verbs that are granted and that no request of this test shows, each with its reason.
@@ -163,7 +164,7 @@ func TestTheSigningKeyIsMadeOnce(t *testing.T) {
 	operators := []*operator{first}
 	for range replicas - 1 {
 		other := *first
-		other.log = &logBuffer{}
+		other.log = &logtest.Buffer{}
 		operators = append(operators, &other)
 	}
 	for _, o := range operators {

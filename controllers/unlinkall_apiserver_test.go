@@ -318,6 +318,6 @@ func TestUnlinkAllBesideAnotherFinalizer(t *testing.T) {
 		t.Errorf("%d calls", got.calls)
 	}
 	if strings.Contains(o.log.String(), "ERROR") {
-		t.Errorf("the log:\n%s", o.log.tail())
+		t.Errorf("the log:\n%s", o.log.Tail())
 	}
 }

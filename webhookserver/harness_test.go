@@ -1,7 +1,6 @@
 package webhookserver_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -12,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +21,7 @@ import (
 	"channellink.dev/operator/webhookserver/adminapi"
 	"channellink.dev/operator/webhookserver/authorize/issuer/issuertest"
 	"channellink.dev/operator/webhookserver/config"
+	"channellink.dev/operator/webhookserver/logtest"
 	"channellink.dev/operator/webhookserver/secretfile/secretfiletest"
 )
 
@@ -51,7 +50,7 @@ type world struct {
 
 	files  map[string]string
 	keys   []byte
-	logs   *logBuffer
+	logs   *logtest.Buffer
 	level  slog.Level
 	traces trace.TracerProvider
 	public net.Listener
@@ -75,7 +74,7 @@ func newWorld(t testing.TB, options ...option) *world {
 	w := &world{
 		Issuer: issuertest.New(t),
 		files:  map[string]string{fieldClientSecret: canary + "-client\n", fieldChannelSecret: canary + "-channel\n"},
-		logs:   &logBuffer{},
+		logs:   &logtest.Buffer{},
 		level:  slog.LevelDebug,
 		ended:  make(chan error, 1),
 	}
@@ -310,22 +309,4 @@ func eventually(t testing.TB, ask func() error) {
 		case <-ticker.C:
 		}
 	}
-}
-
-// logBuffer is a log that a test reads while it is written.
-type logBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }

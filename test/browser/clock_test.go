@@ -17,6 +17,7 @@ import (
 	"channellink.dev/operator/webhookserver"
 	"channellink.dev/operator/webhookserver/config"
 	"channellink.dev/operator/webhookserver/link"
+	"channellink.dev/operator/webhookserver/logtest"
 )
 
 // clock is one that a test moves ahead of the machine's.
@@ -40,7 +41,7 @@ func (c *clock) set(ahead time.Duration) {
 // startOwn starts a server inside the test, with the world's clock: no flag of the program sets one. It ends with the test.
 func (w *world) startOwn(t *testing.T, settings config.Settings) *server {
 	t.Helper()
-	s := &server{log: &logBuffer{}}
+	s := &server{log: &logtest.Buffer{}}
 	own, err := webhookserver.New(webhookserver.Config{
 		Settings: settings, SettingsHash: strings.Repeat("5", 64), Version: "test",
 		OperatorKeysPath: filepath.Join(w.settings, config.OperatorKeysFile),

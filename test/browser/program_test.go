@@ -4,7 +4,6 @@ package browser
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"channellink.dev/operator/webhookserver/logtest"
 )
 
 // startTime bounds the start of a server and its becoming ready.
@@ -50,7 +51,7 @@ func removeProgram() {
 // server is the program at work.
 type server struct {
 	public, ops string // host:port
-	log         *logBuffer
+	log         *logtest.Buffer
 }
 
 // startServer starts the program with a directory of settings and waits until it is ready. It ends with the test.
@@ -67,7 +68,7 @@ func startServer(t *testing.T, settingsDir string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{log: &logBuffer{}}
+	s := &server{log: &logtest.Buffer{}}
 	command.Stderr = s.log
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
@@ -154,23 +155,4 @@ func eventually(t *testing.T, what string, ask func() error) {
 		case <-tick.C:
 		}
 	}
-}
-
-// logBuffer is written and read at the same time.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }

@@ -25,6 +25,7 @@ import (
 	"channellink.dev/operator/webhookserver/config"
 	"channellink.dev/operator/webhookserver/line"
 	"channellink.dev/operator/webhookserver/link"
+	"channellink.dev/operator/webhookserver/logtest"
 	"channellink.dev/operator/webhookserver/messenger"
 	"channellink.dev/operator/webhookserver/outbound"
 	"channellink.dev/operator/webhookserver/pages"
@@ -53,7 +54,7 @@ type world struct {
 
 	options authorize.Options
 	mux     *http.ServeMux
-	logs    *logBuffer
+	logs    *logtest.Buffer
 
 	mu      sync.Mutex
 	ahead   time.Duration // of the real time
@@ -72,7 +73,7 @@ func newWorld(t testing.TB, options ...option) *world {
 	w := &world{
 		Issuer:   issuertest.New(t),
 		Platform: &platform{},
-		logs:     &logBuffer{},
+		logs:     &logtest.Buffer{},
 		reasons:  map[authorize.Reason]int{},
 	}
 	w.Store = openStore(t)
@@ -383,22 +384,4 @@ func (b *browser) atConsent(t testing.TB) page {
 		t.Fatalf("the sign-in ended with %d:\n%s\n%s", p.Code, p.Body, b.w.logs)
 	}
 	return b.get(t, below(t, p.Location))
-}
-
-// logBuffer is safe for concurrent use.
-type logBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
