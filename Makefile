@@ -188,9 +188,10 @@ screenshots: deps ## pictures of every page in dist/test/screenshots
 	@go test -count=1 -tags browser ./test/browser -run Screenshots
 
 # Removing the operator is tried first, while nobody else has ChannelLinks, and what
-# the whole run has told is searched last; with -run in TESTFLAGS all is one.
+# the whole run has told is searched last; with -run in TESTFLAGS all is one. Tests in
+# parallel mostly wait: there are more of them at once than cores.
 ONCLUSTER     = KUBECONFIG=$(CURDIR)/.cluster/kubeconfig KUBECTL=$(CURDIR)/.cluster/bin/kubectl
-CLUSTERTEST   = $(ONCLUSTER) $(GOTEST) -count=1 -tags cluster
+CLUSTERTEST   = $(ONCLUSTER) $(GOTEST) -count=1 -parallel 4 -tags cluster
 INSTALLATION := '^TestInstallation$$'
 LEAKS        := '^TestTheRunHasToldNothing$$'
 

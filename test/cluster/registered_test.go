@@ -26,8 +26,9 @@ type observed struct {
 // Somebody changes what is set at the platform, and his access token runs out: Registered tells each, and what to do. The server
 // changes nothing there, so that what is mended is mended by hand; a new token in the Secret is tried at once.
 func TestRegisteredFollowsThePlatform(t *testing.T) {
+	t.Parallel() // the server asks the platform once a minute
 	t.Run("LINE", func(t *testing.T) {
-		t.Parallel() // the server asks LINE once a minute
+		t.Parallel()
 		o := observe(t, chatsim.LINE, nil)
 		o.await(metav1.ConditionTrue, v1alpha1.ReasonRegistered, "LINE calls "+o.webhook())
 		o.setEndpoint("https://elsewhere.example/webhook")
@@ -43,7 +44,7 @@ func TestRegisteredFollowsThePlatform(t *testing.T) {
 		awaitReady(t, o.link)
 	})
 	t.Run("Messenger", func(t *testing.T) {
-		t.Parallel() // and Graph
+		t.Parallel()
 		o := observe(t, chatsim.Messenger, &chatsim.Switches{WebhookOff: true})
 		o.await(metav1.ConditionFalse, v1alpha1.ReasonNotSubscribed, "messaging_account_linking")
 		o.control("switches", chatsim.Switches{})
