@@ -6,7 +6,7 @@ import (
 	"channellink.dev/operator/webhookserver/adminapi"
 )
 
-// The pauses between attempts, as API.md has them.
+// The pauses between attempts, as docs/reconcile.md has them.
 const (
 	// firstPause is the longest pause after the first attempt that failed; each further one doubles it, up to lastPause.
 	firstPause, lastPause = 10 * time.Second, 6 * time.Minute

@@ -11,7 +11,7 @@ import (
 	"channellink.dev/operator/webhookserver/adminapi"
 )
 
-// The pauses of API.md: 10 s doubling to 6 min with full jitter, Retry-After as a minimum, credentials every 60 s. C74
+// The pauses of docs/reconcile.md: 10 s doubling to 6 min with full jitter, Retry-After as a minimum, credentials every 60 s. C74
 func TestPauses(t *testing.T) {
 	after := func(cause adminapi.UnlinkCause, inARow int, attempts, retryAfter int32) reply {
 		return reply{inARow: inARow, result: adminapi.UnlinkResult{Cause: cause, More: true, Attempts: attempts, RetryAfterSeconds: retryAfter}}

@@ -2,7 +2,7 @@ package chatsim
 
 import "testing"
 
-// The vectors are those of the platforms' own documentation and of public libraries (PROTOCOLS.md names them).
+// The vectors are those of the platforms' own documentation and of public libraries.
 func TestSignatures(t *testing.T) {
 	line := func(secret, body string) string { return signLINE(secret, []byte(body)) }
 	meta := func(secret, body string) string { return signMeta(secret, []byte(body)) }
