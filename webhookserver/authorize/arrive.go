@@ -50,6 +50,9 @@ func (l *Logins) arrive(ctx context.Context, r *http.Request, now time.Time) (as
 	if session.Flow != flow || !same(session.CookieHash, cookie) {
 		return toReturn, nil, refuse(CookieWrong, nil)
 	}
+	if over(session, now) {
+		return toReturn, v, refuse(SessionExpired, nil)
+	}
 	if query.Has("error") {
 		return l.errorAnswer(query, v)
 	}
@@ -101,10 +104,16 @@ func (l *Logins) look(ctx context.Context, r *http.Request, now time.Time) (ask,
 	if asked != toLook && !same(session.FormHash, token) {
 		return asked, v, refuse(FormTokenWrong, nil)
 	}
-	if session.Step != link.Done && !now.Before(session.ExpiresAt) {
+	if session.Step != link.Done && over(session, now) {
 		return asked, v, refuse(SessionExpired, nil)
 	}
 	return asked, v, nil
+}
+
+// over tells whether a login's time is over. One that has yet to begin is one that a clock which was set back would give more
+// time than it had.
+func over(s link.Session, now time.Time) bool {
+	return !now.Before(s.ExpiresAt) || s.StartedAt.After(now.Add(leeway))
 }
 
 // pressed reads the form, after a look at where it was sent from.

@@ -234,6 +234,37 @@ func TestExpired(t *testing.T) {
 	})
 }
 
+// TestClockSetBack goes on after the clock has been set back by an hour: no login gets an hour more for it. // C86
+func TestClockSetBack(t *testing.T) {
+	t.Run("at the callback", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		callback := "/callback?" + w.Issuer.SignIn(t, b.atIssuer(t), issuertest.Login{}).Encode()
+		w.advance(-time.Hour)
+		if p := b.get(t, callback); p.Code != http.StatusGone || len(w.Issuer.TokenRequests()) != 0 {
+			t.Errorf("got %d and %d token requests, want 410 and none", p.Code, len(w.Issuer.TokenRequests()))
+		}
+	})
+	t.Run("at the consent", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		consent := b.atConsent(t)
+		w.advance(-time.Hour)
+		if p := b.press(t, consent, pages.ChoiceLink); p.Code != http.StatusGone || len(w.pending(t)) != 0 {
+			t.Errorf("got %d and the links %v, want 410 and none", p.Code, w.pending(t))
+		}
+	})
+	t.Run("by less than clocks may differ", func(t *testing.T) {
+		w := newWorld(t)
+		b := w.browser()
+		consent := b.atConsent(t)
+		w.advance(-30 * time.Second)
+		if p := b.press(t, consent, pages.ChoiceLink); p.Code != http.StatusSeeOther || len(w.pending(t)) != 1 {
+			t.Errorf("got %d and the links %v, want 303 and one", p.Code, w.pending(t))
+		}
+	})
+}
+
 func actionOf(t *testing.T, consent page) string {
 	t.Helper()
 	path, _ := form(t, consent)

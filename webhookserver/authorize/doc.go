@@ -34,7 +34,8 @@
 //
 // The platform's token runs while the person signs in. Its clock starts with the session, which cannot be later than its
 // issue: when its life is over there is no way to the platform any more, only a page that says to tap the button again. "Not
-// you?" does not wind the clock back. A pending link is good for as long again from the consent.
+// you?" does not wind the clock back, and a machine's clock that is set back gives no login more time: those that are open
+// then are over. A pending link is good for as long again from the consent.
 //
 // # Errors
 //
