@@ -15,8 +15,9 @@ import (
 	"channellink.dev/operator/webhookserver/config"
 )
 
-// C47, C77: with no operator anywhere the platform's secret is changed ten times under load, by the documented steps: no event that the platform signed is
-// refused. It signs with the new secret as soon as that is accepted here, and the former one is taken off after that.
+// C47, C77: with no operator anywhere the platform's secret is changed ten times under load, by the documented steps: no
+// event that the platform signed is refused. It signs with the new secret as soon as that is accepted here, and the former
+// one is taken off after that.
 func TestSecretRotationUnderLoad(t *testing.T) {
 	w := newWorld(t, quiet)
 	w.untilReady(t)
