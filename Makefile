@@ -211,25 +211,15 @@ test-cluster: deps deploy bin/helm ## tests on the real cluster, one of them in 
 .PHONY: test-minute
 test-minute: deps ## a minute of fuzz, all targets together, and a minute of soak beside it
 	@$(call say,'a minute of fuzz and a minute of soak')
-	@$(MAKE) -j2 --output-sync=target fuzz soak FUZZTIME=3s DURATION=1m
+	@$(MAKE) -j2 --output-sync=target fuzz soak FUZZTIME=3s DURATION=1m SOAKFLAGS=-rest=20s
 
-# A folder's targets are linked once.
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME; what fails is kept in its testdata and fails `make test` from then on
-	@mkdir -p dist/test/fuzz
-	@git grep --untracked -lE '^func Fuzz[A-Za-z]+\(f' -- '*_test.go' | xargs -n1 dirname | sort -u | while read -r folder; do \
-	  program=$(CURDIR)/dist/test/fuzz/$${folder//\//-}.test; \
-	  nice go test -c -fuzz . -o "$$program" "./$$folder"; \
-	  for target in $$(sed -nE 's/^func (Fuzz[A-Za-z]+)\(f.*/\1/p' "$$folder"/*_test.go); do \
-	    $(call say,"$$target in $$folder for $(FUZZTIME)"); \
-	    (cd "$$folder" && nice "$$program" -test.run '^$$' -test.fuzz "^$$target$$" -test.fuzztime $(FUZZTIME) \
-	      -test.fuzzcachedir "$$(go env GOCACHE)/fuzz/channellink.dev/operator/$$folder" </dev/null); \
-	  done; \
-	done
+	@hack/fuzz $(FUZZTIME)
 
 .PHONY: soak soak-cluster
 soak: deps ## logins and log-outs for DURATION while database, provider and servers fail in turn (build tag soak)
-	@go test -tags soak -count=1 -timeout 0 -v ./test/soak -args -duration=$(DURATION)
+	@go test -tags soak -count=1 -timeout 0 -v ./test/soak -args -duration=$(DURATION) $(SOAKFLAGS)
 soak-cluster: deps deploy ## the same on the real cluster, where API server and operator fail too (build tags cluster and soak)
 	@hack/demo/dex
 	@$(ONCLUSTER) go test -tags cluster,soak -count=1 -timeout 0 -v ./test/cluster -run '^TestSoak$$' -args -duration=$(DURATION)

@@ -13,6 +13,8 @@ import (
 var (
 	duration = flag.Duration("duration", time.Minute, "how long people come")
 	people   = flag.Int("people", 6, "how many come at once")
+	// Whatever the servers have begun ends meanwhile, and the heap is given back.
+	restTime = flag.Duration("rest", 45*time.Second, "how long the servers are left alone before they are looked at")
 )
 
 // warmUp is how long people come before anything is measured: pools fill, and the heap finds its size.

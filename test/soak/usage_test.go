@@ -22,10 +22,6 @@ const (
 	moreResident    = 12 << 20
 )
 
-// restTime is how long the servers are left alone before they are looked at: what they have begun ends, and the heap is given
-// back.
-const restTime = 45 * time.Second
-
 // usage is what the server that is never killed holds.
 type usage struct{ goroutines, descriptors, resident int64 }
 
@@ -53,7 +49,7 @@ func (w *world) rest(t *testing.T) usage {
 		network.CloseIdleConnections()
 	}
 	select {
-	case <-time.After(restTime):
+	case <-time.After(*restTime):
 	case <-t.Context().Done():
 	}
 	s := w.servers[0]
