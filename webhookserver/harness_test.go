@@ -215,6 +215,9 @@ func do(t testing.TB, method, url string, change func(*http.Request)) answer {
 	if change != nil {
 		change(req)
 	}
+	if req.ContentLength > 32<<10 {
+		req.Header.Set("Expect", "100-continue") // who refuses a large body resets the connection under one that still writes it
+	}
 	transport := &http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: time.Minute}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
