@@ -34,20 +34,22 @@ func TestPostgres(t *testing.T) {
 		})
 	})
 	for name, test := range map[string]func(*testing.T, *pgtest.Server){
-		"ParallelStarts": testParallelStarts,
-		"DownLevelStart": testPostgresDownLevelStart,
-		"Restart":        testRestart,
-		"ReadOnly":       testReadOnly,
-		"Hang":           testHang,
-		"Slow":           testSlow,
-		"Reset":          testReset,
-		"Overloaded":     testOverloaded,
-		"OpenErrors":     testOpenErrors,
-		"RestartLinks":   testRestartLinks,
-		"Bounds":         testBounds,
-		"NothingRaw":     testPostgresNothingRaw,
-		"ServerBefore":   testPostgresServerBefore,
-		"Beside":         testPostgresBeside,
+		"ParallelStarts":        testParallelStarts,
+		"DownLevelStart":        testPostgresDownLevelStart,
+		"Restart":               testRestart,
+		"ReadOnly":              testReadOnly,
+		"Hang":                  testHang,
+		"Slow":                  testSlow,
+		"Reset":                 testReset,
+		"Overloaded":            testOverloaded,
+		"OpenErrors":            testOpenErrors,
+		"RestartLinks":          testRestartLinks,
+		"Bounds":                testBounds,
+		"NothingRaw":            testPostgresNothingRaw,
+		"OneActiveLink":         testPostgresOneActiveLink,
+		"ServerBefore":          testPostgresServerBefore,
+		"Beside":                testPostgresBeside,
+		"RevokedWhileConfirmed": testRevokedWhileConfirmed,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}

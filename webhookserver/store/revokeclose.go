@@ -73,6 +73,13 @@ func (c closing) closeTarget(ctx context.Context, tx *sql.Tx, t target, r link.R
 		DELETE FROM sessions WHERE channel = $1 AND step <> 'done' AND started_at <= $2 AND `+t.where, args...); err != nil {
 		return err
 	}
+	// A link that is for nobody in particular is not found by its user until the confirmation that names him is over; and one
+	// that begins later finds this revocation.
+	if r.UserID != "" {
+		if _, err := c.sign.lockUser(ctx, tx, c.channel, r.UserID, 0); err != nil {
+			return err
+		}
+	}
 	before, err := selectLinks(ctx, tx, `channel = $1 AND `+loggedInAt+` <= $2 AND `+t.where+` ORDER BY user_id, id`, args...)
 	if err != nil {
 		return err
