@@ -17,14 +17,16 @@ import (
 // claim is what a ChannelLink may have alone: a page, and a public URL with all that is below it.
 type claim struct {
 	page string // platform and page id
-	host string // of the public URL, with its port
+	// host of the public URL, without its port: an Ingress, a Gateway's route and a cookie know none, so that who had the
+	// host on another port would be sent what comes for this one.
+	host string
 	path string // of the public URL, always ending with a slash
 }
 
 func claimOf(platform v1alpha1.Platform, pageID, publicURL string) claim {
 	c := claim{page: string(platform) + "/" + pageID, path: "/"}
 	if u, err := url.Parse(publicURL); err == nil {
-		c.host = strings.ToLower(u.Host)
+		c.host = strings.ToLower(u.Hostname())
 		c.path = strings.TrimSuffix(u.Path, "/") + "/"
 	}
 	return c
