@@ -182,8 +182,13 @@ func (f *flow) use(t *testing.T) {
 	f.asBot(t, http.MethodGet, "/hr/api/v1/users/"+lineUser, "", header("Authorization", "Bearer "+canary))
 	event := lineEvent("failed", lineSource(lineUser), aliceCode, time.Now())
 	f.secrets.add("another code", aliceCode)
-	if a := f.post(t, "/hr/webhook", event, byLINE(event)); a.Code != http.StatusOK {
-		t.Errorf("the webhook: %d %s", a.Code, a.Body)
+	f.secrets.add("another chat user", lineUserN(7))
+	for _, event := range []string{
+		event, lineEvent("ok", lineSource(lineUserN(7)), aliceCode, time.Now()), lineLogout(lineUserN(7), time.Now()),
+	} {
+		if a := f.post(t, "/hr/webhook", event, byLINE(event)); a.Code != http.StatusOK {
+			t.Errorf("the webhook: %d %s", a.Code, a.Body)
+		}
 	}
 	f.post(t, "/hr/webhook", event, byLINE(event+" "))
 	f.post(t, "/hr/webhook", lineUser+canary, byLINE(lineUser+canary))

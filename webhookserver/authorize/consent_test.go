@@ -213,6 +213,19 @@ func TestExpired(t *testing.T) {
 			t.Errorf("there are links: %v", links)
 		}
 	})
+	t.Run("of a token that was issued a while ago", func(t *testing.T) {
+		w := newWorld(t)
+		w.Platform.end = w.now().Add(time.Minute)
+		b := w.browser()
+		consent := b.atConsent(t)
+		w.advance(time.Minute)
+		if p := b.press(t, consent, pages.ChoiceLink); p.Code != http.StatusGone || len(w.pending(t)) != 0 {
+			t.Errorf("got %d and the links %v, want 410 and none", p.Code, w.pending(t))
+		}
+		if p := b.get(t, "/authorize?linkToken="+linkToken); p.Code != http.StatusGone || p.Location != "" {
+			t.Errorf("a tap on that button got %d %q, want 410 and no redirect", p.Code, p.Location)
+		}
+	})
 	t.Run("after Not you", func(t *testing.T) {
 		w := newWorld(t)
 		b := w.browser()

@@ -239,6 +239,8 @@ type platform struct {
 	err       error
 	// claimed is the user that the parameters claim.
 	claimed string
+	// end is when the token ends, where that is known.
+	end time.Time
 }
 
 func (p *platform) Enter(_ context.Context, query url.Values) (e link.Entry, err error) {
@@ -247,7 +249,7 @@ func (p *platform) Enter(_ context.Context, query url.Values) (e link.Entry, err
 	} else {
 		e, err = line.Enter(query)
 	}
-	e.UserID = p.claimed
+	e.UserID, e.TokenEnd = p.claimed, p.end
 	return e, err
 }
 

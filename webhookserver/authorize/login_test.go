@@ -1,6 +1,8 @@
 package authorize_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"net/url"
 	"strings"
@@ -39,6 +41,9 @@ func TestLogin(t *testing.T) {
 	}
 	links := w.pending(t)
 	if len(links) != 1 || links[0].CodeHash != link.HashCode(code) || links[0].State != link.Pending {
-		t.Errorf("pending links are %+v, want one of the code", links)
+		t.Fatalf("pending links are %+v, want one of the code", links)
+	}
+	if sum := sha256.Sum256([]byte(linkToken)); links[0].PlatformToken != hex.EncodeToString(sum[:]) { // C60
+		t.Errorf("the platform's token is stored as %q, want its hash", links[0].PlatformToken)
 	}
 }

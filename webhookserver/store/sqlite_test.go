@@ -15,6 +15,7 @@ import (
 	"channellink.dev/operator/webhookserver/link"
 	"channellink.dev/operator/webhookserver/link/linktest"
 	"channellink.dev/operator/webhookserver/secretfile"
+	"channellink.dev/operator/webhookserver/store/pgtest"
 )
 
 func TestSQLite(t *testing.T) {
@@ -29,6 +30,31 @@ func TestSQLite(t *testing.T) {
 			return s
 		}
 	})
+}
+
+// C33: whatever the code does, the database itself takes no second active link of a chat user.
+func testOneActiveLink(t *testing.T, s *Store) {
+	put := func(id, user string, state link.State) error {
+		_, err := s.write.ExecContext(t.Context(), insertLink, linkValues(link.Link{
+			ID: id, Channel: "LINE/1", UserID: user, State: state, CodeHash: link.HashCode(id),
+			Identity: link.Identity{Issuer: "https://sso.vision.example", Subject: id}, LinkedAt: time.Unix(1_700_000_000, 0),
+		}, 0)...)
+		return err
+	}
+	for _, good := range []error{put("one", "U1", link.Active), put("two", "U2", link.Active), put("three", "U1", link.Pending)} {
+		if good != nil {
+			t.Fatal(good)
+		}
+	}
+	if err := put("four", "U1", link.Active); err == nil {
+		t.Error("a second active link was taken")
+	}
+}
+
+func TestSQLiteOneActiveLink(t *testing.T) { testOneActiveLink(t, openSQLite(t, databasePath(t))) }
+
+func testPostgresOneActiveLink(t *testing.T, server *pgtest.Server) {
+	testOneActiveLink(t, openPostgres(t, server.DSN(server.NewDatabase(t))))
 }
 
 // databasePath holds what a URI would misread.
