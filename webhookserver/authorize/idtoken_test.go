@@ -65,6 +65,11 @@ func TestIDTokenClaims(t *testing.T) {
 		{"subject missing", "nobody", map[string]any{"sub": nil}, nil, authorize.IDTokenSubject},
 		{"subject empty", "nobody", map[string]any{"sub": ""}, nil, authorize.IDTokenSubject},
 		{"subject too long", "at most 255 characters", map[string]any{"sub": strings.Repeat("s", 256)}, nil, authorize.IDTokenSubject},
+		{"subject in capitals", "another claim: names have their case (RFC 7519 section 4)", map[string]any{"sub": nil, "SUB": "somebody"}, nil, authorize.IDTokenSubject},
+		{"azp in capitals", "another claim, which a person may have been let choose (C11)", map[string]any{"aud": []string{clientID, "other"}, "AZP": clientID}, nil, authorize.IDTokenAudience},
+		{"issuer in capitals beside it", "another claim, and ours is good", map[string]any{"ISS": "https://evil.example"}, nil, ""},
+		{"subject of half a character", "every such subject would read the same", map[string]any{"sub": json.RawMessage(`"a\ud800"`)}, nil, authorize.IDTokenSubject},
+		{"subject with a zero byte", "PostgreSQL keeps none", map[string]any{"sub": "a\x00b"}, nil, authorize.IDTokenSubject},
 
 		{"signed in long ago", "longer than maxAge (C31)", map[string]any{"auth_time": fromNow(-2 * time.Hour)}, maxAge(&hour), authorize.IDTokenAuthTime},
 		{"signed in lately", "within maxAge (C31)", map[string]any{"auth_time": fromNow(-50 * time.Minute)}, maxAge(&hour), ""},
