@@ -111,6 +111,17 @@ func TestDisplayClaims(t *testing.T) {
 	}
 }
 
+// TestChatNameIsPlain shows the name that a chat user has given himself, which is a stranger's word on the page that asks for
+// consent: it cannot turn the writing direction, nor begin a line. // C1, C24
+func TestChatNameIsPlain(t *testing.T) {
+	w := newWorld(t)
+	w.Platform.user = link.ChatUser{Name: " Mallory\u202e\r\n\u2066ecila\u200b "}
+	page := w.browser().atConsent(t)
+	if !strings.Contains(page.Body, "<strong>Malloryecila</strong>") || strings.ContainsAny(page.Body, "\u202e\u2066\u200b") {
+		t.Errorf("the name stands on the page as it came:\n%q", page.Body)
+	}
+}
+
 var codeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
 // TestCodes looks at the codes that the platform gets: random and never the same, or the person's pseudonym. // C28

@@ -65,7 +65,7 @@ func (l *Logins) askPlatform(ctx context.Context, s *link.Session) error {
 	if user.Verified {
 		s.UserID, s.Verified = user.UserID, true
 	}
-	if name := clip(user.Name, maxChatName); name != "" {
+	if name := clip(shown(user.Name), maxChatName); name != "" {
 		s.Params[packedName] = name
 	}
 	if len(user.Picture) <= maxChatPicture {
