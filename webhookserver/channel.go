@@ -75,9 +75,10 @@ func (c *channel) answersTo(hostHeader string) bool {
 	if _, err := netip.ParseAddr(host); err == nil || c.Namespace == "" {
 		return false
 	}
-	// SERVICE.NAMESPACE.svc, with or without the cluster's domain.
+	// SERVICE.NAMESPACE.svc, with or without the cluster's domain. Of that the usual one counts alone: nobody tells us for
+	// certain which it is, and anybody can have hr.svc.evil.example lead here.
 	_, rest, _ := strings.Cut(host, ".")
-	return rest == c.Namespace+".svc" || strings.HasPrefix(rest, c.Namespace+".svc.")
+	return strings.TrimSuffix(rest, ".cluster.local") == c.Namespace+".svc"
 }
 
 // below returns the rest of path under the channel's prefix, beginning with a slash.

@@ -75,7 +75,7 @@ func (s *Server) guarded(p port, a *answer, r *http.Request) (by served) {
 		}
 		p.problem(a, r, http.StatusInternalServerError)
 	}()
-	if !clean(r.URL.Path) {
+	if !clean(r.URL.Path) || hidesSlash(r.URL) {
 		p.problem(a, r, http.StatusNotFound)
 		return by
 	}

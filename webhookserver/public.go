@@ -2,6 +2,7 @@ package webhookserver
 
 import (
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 
@@ -44,6 +45,12 @@ func clean(p string) bool {
 	}
 	cleaned := path.Clean(p)
 	return cleaned == p || cleaned+"/" == p && !strings.HasSuffix(cleaned, "/")
+}
+
+// hidesSlash reports whether a slash of the path came encoded. To a proxy in front it may have been none: what that keeps from
+// below /api would be reached as /api%2F.
+func hidesSlash(u *url.URL) bool {
+	return strings.Count(u.EscapedPath(), "/") != strings.Count(u.Path, "/")
 }
 
 // showChannel tells a person who opens the public URL where he is.
