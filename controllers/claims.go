@@ -67,11 +67,15 @@ type claimant struct {
 	wants claim
 	// holds are the claims that it serves, or is about to: at most that of its Service, and the one it was granted.
 	holds []claim
+	// granted: it was granted what it wants, as this process or its status knows. Whoever may edit a Service can have it say
+	// that anything is served there.
+	granted bool
 }
 
 // yields tells whether the claimant may not have what it wants because of the other, and how the two collide. A claim
 // belongs to the one that holds it already, then to the older one, then to the smaller UID. Of two claimants that want
-// colliding claims, exactly one yields; both do if each holds what the other wants, for then neither is free.
+// colliding claims, exactly one yields; both do if each holds what the other wants, for then neither is free. What a Service
+// says counts for nothing against a grant.
 func (a claimant) yields(b claimant, sharedHosts bool) (how string, yields bool) {
 	collide := func(ours, theirs []claim) string {
 		for _, x := range ours {
@@ -85,10 +89,14 @@ func (a claimant) yields(b claimant, sharedHosts bool) (how string, yields bool)
 	}
 	weWant, theyWant := []claim{a.wants}, []claim{b.wants}
 	theyHold, weHold := collide(weWant, b.holds), collide(a.holds, theyWant)
+	both := collide(weWant, theyWant)
 	switch {
+	case a.granted && (!b.granted || both == ""):
+		return "", false
+	case b.granted && !a.granted && both != "":
+		return both, true
 	case theyHold == "" && weHold == "":
-		how = collide(weWant, theyWant)
-		return how, how != "" && older(b.link, a.link)
+		return both, both != "" && older(b.link, a.link)
 	case theyHold == "":
 		return "", false
 	case weHold != "" && collide(a.holds, b.holds) != "":

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -26,12 +28,11 @@ func (r *ChannelLinkReconciler) claim(ctx context.Context, link *v1alpha1.Channe
 	r.grants.deciding.Lock()
 	defer r.grants.deciding.Unlock()
 
-	mine := wanted(link)
 	claimants, err := r.claimants(ctx, link)
 	if err != nil {
 		return err
 	}
-	own := claimant{link: link, wants: mine, holds: claimants[link.UID].holds}
+	own := claimants[link.UID]
 	delete(claimants, link.UID)
 
 	var refusal error
@@ -107,8 +108,8 @@ func (r *ChannelLinkReconciler) addClaimant(ctx context.Context, found map[types
 	if _, ok := found[link.UID]; ok {
 		return nil
 	}
-	entry := claimant{link: link, wants: wanted(link)}
-	if r.grants.has(link) {
+	entry := claimant{link: link, wants: wanted(link), granted: r.grants.has(link) || accepted(link)}
+	if entry.granted {
 		entry.holds = append(entry.holds, entry.wants)
 	}
 	service, err := r.serviceOf(ctx, link)
@@ -122,6 +123,13 @@ func (r *ChannelLinkReconciler) addClaimant(ctx context.Context, found map[types
 	}
 	found[link.UID] = entry
 	return nil
+}
+
+// accepted tells whether the operator has granted the spec as it is, be it before it was started anew. Nobody else writes a
+// status. Of one that is being deleted no claim is judged any more.
+func accepted(link *v1alpha1.ChannelLink) bool {
+	c := meta.FindStatusCondition(link.Status.Conditions, v1alpha1.ConditionAccepted)
+	return link.DeletionTimestamp == nil && c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == link.Generation
 }
 
 // serviceOf is the ChannelLink's own Service, or nil.
