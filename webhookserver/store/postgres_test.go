@@ -246,6 +246,11 @@ func testReadOnly(t *testing.T, server *pgtest.Server) {
 	if err := s.PutIssuerDocuments(t.Context(), row(1)); err != nil {
 		t.Errorf("writable again: %v", err) // the pool was reset: no old connection is left
 	}
+	for range 2 { // the first tries a write, the second does not
+		if err := s.Ping(t.Context()); err != nil {
+			t.Errorf("ping, writable again: %v", err)
+		}
+	}
 }
 
 // C80: a database that accepts and then says nothing.

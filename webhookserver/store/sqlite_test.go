@@ -184,6 +184,11 @@ func TestSQLiteDiskFull(t *testing.T) {
 	if !errors.Is(err, Full) || !errors.Is(err, link.ErrUnavailable) {
 		t.Fatalf("got %v, want %s", err, Full)
 	}
+	for range 2 { // as long as it lasts
+		if err := s.Ping(t.Context()); !errors.Is(err, Full) {
+			t.Errorf("ping of a full disk: got %v, want %s", err, Full)
+		}
+	}
 	refused := 0
 	for i := range consents {
 		if err := confirmUser(t.Context(), s, i); err == nil {
@@ -203,6 +208,9 @@ func TestSQLiteDiskFull(t *testing.T) {
 	}
 	if err := s.PutIssuerDocuments(t.Context(), row(stored)); err != nil {
 		t.Fatalf("with room again: %v", err)
+	}
+	if err := s.Ping(t.Context()); err != nil {
+		t.Errorf("ping with room again: %v", err)
 	}
 	wantRow(t, s, stored)
 	for i := range consents {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"io/fs"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -45,6 +46,7 @@ type Store struct {
 	seen    lastSeen
 	log     *slog.Logger
 	close   func() error
+	refuses atomic.Bool // a write was refused for what no read shows
 }
 
 var _ link.Store = (*Store)(nil)
@@ -85,7 +87,7 @@ func newStore(b backend, write, read *sql.DB, o Options, closer func() error) *S
 func (s *Store) Close() error { return s.close() }
 
 // Ping reports whether the store can serve: the database answers, it has this
-// server's tables, and it accepts writes.
+// server's tables, and it accepts writes. Of those it makes one only after one was refused.
 func (s *Store) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -96,7 +98,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	if readOnly {
 		return s.fail("ping", errReadOnly)
 	}
-	return nil
+	return s.tryWrite(ctx)
 }
 
 // fail turns an error of the driver into one that may be shown. It gives nil for
@@ -106,6 +108,9 @@ func (s *Store) fail(op string, err error) error {
 		return nil
 	}
 	e := wrap(op, err, s.backend.classify)
+	if unseen(e.Reason) {
+		s.refuses.Store(true)
+	}
 	if s.backend.failed != nil {
 		s.backend.failed(e.Reason)
 	}
