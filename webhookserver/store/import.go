@@ -58,6 +58,9 @@ func importLink(ctx context.Context, tx *sql.Tx, l link.Link, sign signer) (stor
 	if err != nil || unlinkedAt >= micros(l.LinkedAt) {
 		return false, err
 	}
+	if being, err := beingUnlinked(ctx, tx, l); err != nil || being {
+		return false, err
+	}
 	present, err := activeLink(ctx, tx, l.Channel, l.UserID)
 	if err != nil || present != nil && !present.LinkedAt.Before(l.LinkedAt) {
 		return false, err
@@ -74,4 +77,13 @@ func importLink(ctx context.Context, tx *sql.Tx, l link.Link, sign signer) (stor
 		return false, err
 	}
 	return true, sign.record(ctx, tx, l, entry{what: imported, by: byImport})
+}
+
+// beingUnlinked tells whether a link of the user's that is no older has been closed and its platform is still to be told. That
+// may take longer than his unlinkings are remembered.
+func beingUnlinked(ctx context.Context, tx *sql.Tx, l link.Link) (is bool, err error) {
+	err = tx.QueryRowContext(ctx, `
+		SELECT EXISTS (SELECT 1 FROM links WHERE channel = $1 AND user_id = $2 AND state = 'unlinking' AND linked_at >= $3)`,
+		l.Channel, l.UserID, micros(l.LinkedAt)).Scan(&is)
+	return is, err
 }

@@ -120,6 +120,13 @@ func testRevocationSweep(t *testing.T, open Open) {
 				t.Errorf("%s: %s is known: %t, %v", tc.reason, id, got, err)
 			}
 		}
+		// A backup brings no link back that is being unlinked, and is not held up by it.
+		if closed, err := store.LinkByCode(t.Context(), vision, link.HashCode("code-2")); err == nil {
+			if closed.State != link.Unlinking {
+				t.Errorf("%s: the link is %s", tc.reason, closed.State)
+			}
+			wantImport(t, store, 0, closed)
+		}
 	}
 	wantCounts(t, store, map[link.State]int64{}) // the link that nobody told the platform of is gone with it
 	closeStore(t, store)
