@@ -45,13 +45,13 @@ func printChecks(w io.Writer, checks []check, width int) {
 		if said == "" {
 			said = c.Message
 		}
-		fmt.Fprintf(w, "%-4s  %-*s  %s\n", marks[c.Result], width, c.Name, said)
+		fmt.Fprintf(w, "%-4s  %-*s  %s\n", marks[c.Result], width, c.Name, plain(said))
 		if c.Result != wellResult && c.Reason != "" && c.Message != "" {
 			fmt.Fprintln(w, wrapped(c.Message, "      "))
 		}
 		switch {
 		case strings.HasPrefix(c.Do, "kubectl "): // to be copied whole
-			fmt.Fprintf(w, "      > %s\n", c.Do)
+			fmt.Fprintf(w, "      > %s\n", plain(c.Do))
 		case c.Do != "":
 			fmt.Fprintln(w, wrapped(c.Do, "      > "))
 		}

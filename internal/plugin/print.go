@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/pflag"
 )
@@ -50,9 +51,27 @@ func printJSON(w io.Writer, value any) error {
 func table(w io.Writer, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = plain(cell)
+		}
+		fmt.Fprintln(t, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 	}
 	return t.Flush()
+}
+
+// plain is a text on one line, without what a terminal obeys or what turns the writing direction: many texts are what somebody
+// else has written, who may have less to say in the cluster than the one who reads it.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // textWidth is how wide running text is printed, in characters.
@@ -63,7 +82,7 @@ const textWidth = 92
 func wrapped(text, bullet string) string {
 	var out strings.Builder
 	length := 0
-	for word := range strings.FieldsSeq(text) {
+	for word := range strings.FieldsSeq(plain(text)) {
 		switch {
 		case out.Len() == 0:
 			out.WriteString(bullet)
