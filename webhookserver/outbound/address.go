@@ -101,6 +101,7 @@ func (p Policy) allowsOne(addr netip.Addr, listed bool) bool {
 
 var (
 	nat64  = netip.MustParsePrefix("64:ff9b::/96")
+	siit   = netip.MustParsePrefix("::ffff:0:0:0/96")
 	sixto4 = netip.MustParsePrefix("2002::/16")
 	teredo = netip.MustParsePrefix("2001::/32")
 )
@@ -113,7 +114,7 @@ func embedded(addr netip.Addr) []netip.Addr {
 	}
 	b := addr.As16()
 	switch {
-	case nat64.Contains(addr): // RFC 6052: the last 32 bits
+	case nat64.Contains(addr), siit.Contains(addr): // RFC 6052, and RFC 2765 before it: the last 32 bits
 		return []netip.Addr{ipv4(b[12:])}
 	case sixto4.Contains(addr): // RFC 3056: after the prefix
 		return []netip.Addr{ipv4(b[2:])}

@@ -109,6 +109,7 @@ func TestRefusedHosts(t *testing.T) {
 		{"6to4 of metadata", "[2002:a9fe:a9fe::1]", AddressRefused},
 		{"Teredo client loopback, inverted", "[2001:0:808:808::80ff:fffe]", AddressRefused},
 		{"Teredo server loopback", "[2001:0:7f00:1::f7f7:f7f7]", AddressRefused},
+		{"translated loopback", "[::ffff:0:127.0.0.1]", AddressRefused},
 		{"ISATAP of loopback", "[2001:db8::5efe:7f00:1]", AddressRefused},
 		{"ISATAP of metadata, universal bit", "[2001:db8::200:5efe:a9fe:a9fe]", AddressRefused},
 		{"decimal", "2130706433", AddressRefused},
