@@ -8,6 +8,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -140,11 +141,7 @@ func (r *ChannelLinkReconciler) build(ctx context.Context, link *v1alpha1.Channe
 	input := desired.Input{Link: link, Operator: r.Operator, OperatorKeys: keys, Siblings: siblings}
 
 	if autoscaled(link) {
-		deployment := &appsv1.Deployment{}
-		switch err := r.Client.Get(ctx, childKey(link, names.Base(link)), deployment); {
-		case err == nil:
-			input.ObservedReplicas = deployment.Spec.Replicas
-		case !apierrors.IsNotFound(err):
+		if input.ObservedReplicas, err = r.observedReplicas(ctx, link); err != nil {
 			return desired.Objects{}, err
 		}
 	}
@@ -158,6 +155,25 @@ func (r *ChannelLinkReconciler) build(ctx context.Context, link *v1alpha1.Channe
 		return desired.Objects{}, err
 	}
 	return desired.Build(input)
+}
+
+// observedReplicas is the autoscaler's number; nil where it has none yet. An autoscaler leaves a Deployment of no replicas
+// alone, so those of a spec that had put the server to rest are not handed over to it.
+func (r *ChannelLinkReconciler) observedReplicas(ctx context.Context, link *v1alpha1.ChannelLink) (*int32, error) {
+	deployment := &appsv1.Deployment{}
+	key := childKey(link, names.Base(link))
+	if err := r.Client.Get(ctx, key, deployment); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	replicas := deployment.Spec.Replicas
+	if replicas == nil || *replicas > 0 {
+		return replicas, nil
+	}
+	scaled, err := r.child(ctx, link, key, &autoscalingv2.HorizontalPodAutoscaler{})
+	if err != nil || !scaled {
+		return nil, err
+	}
+	return replicas, nil
 }
 
 // apply writes what differs and deletes what is switched off.

@@ -31,8 +31,8 @@ type Input struct {
 	OperatorKeys []byte
 	// Siblings are the servers for other pages of the same Facebook app, sorted.
 	Siblings []Sibling
-	// ObservedReplicas is, with autoscaling, what the autoscaler has set on the Deployment; nil when there is no
-	// Deployment yet. It is rendered as it is, so that the operator never takes the number back.
+	// ObservedReplicas is, with autoscaling, what the autoscaler has set on the Deployment; nil when it
+	// has set none yet. It is rendered as it is, so that the operator never takes the number back.
 	ObservedReplicas *int32
 	// ObservedStorage is the request of the volume claim that is already there; nil when there is none. A claim that an
 	// earlier ChannelLink left may be larger than this one's spec, and a claim cannot shrink.
