@@ -40,7 +40,7 @@ func (n neighbours) Update(ctx context.Context, e event.UpdateEvent, q requestQu
 		n.claimants(ctx, wanted(was), q)
 		n.claimants(ctx, wanted(is), q)
 	}
-	if appSecretKey(was) != appSecretKey(is) || wanted(was) != wanted(is) || is.DeletionTimestamp != nil {
+	if appSecretKey(was) != appSecretKey(is) || wanted(was) != wanted(is) || atRest(was) != atRest(is) || is.DeletionTimestamp != nil {
 		n.siblings(ctx, was, q)
 		n.siblings(ctx, is, q)
 	}

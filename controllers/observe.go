@@ -159,7 +159,7 @@ func (r *ChannelLinkReconciler) siblings(ctx context.Context, link *v1alpha1.Cha
 	var siblings []desired.Sibling
 	for i := range links.Items {
 		other := &links.Items[i]
-		if other.UID == link.UID || other.DeletionTimestamp != nil {
+		if other.UID == link.UID || other.DeletionTimestamp != nil || atRest(other) {
 			continue
 		}
 		service, err := r.serviceOf(ctx, other)
@@ -173,6 +173,12 @@ func (r *ChannelLinkReconciler) siblings(ctx context.Context, link *v1alpha1.Cha
 	}
 	slices.SortFunc(siblings, func(a, b desired.Sibling) int { return strings.Compare(a.ServiceURL, b.ServiceURL) })
 	return siblings, nil
+}
+
+// atRest tells whether the spec has no server run. One that nobody is to answer for must not fail its siblings' calls.
+func atRest(link *v1alpha1.ChannelLink) bool {
+	server := link.Spec.Server
+	return server != nil && server.Autoscaling == nil && server.Replicas != nil && *server.Replicas == 0
 }
 
 // appSecretKey names the app secret of a ChannelLink for Messenger, or is empty.

@@ -99,6 +99,16 @@ func TestSiblings(t *testing.T) {
 		expect(link, others[link.Name]...)
 	}
 
+	t.Run("at rest", func(t *testing.T) {
+		replicas := func(n int32) func(*v1alpha1.ChannelLinkSpec) {
+			return func(spec *v1alpha1.ChannelLinkSpec) { spec.Server = &v1alpha1.Server{Replicas: &n} }
+		}
+		edit(t, c, replicas(0))
+		expect(a, "b")
+		expect(c, "a", "b")
+		edit(t, c, replicas(1))
+		expect(a, "b", "c")
+	})
 	t.Run("refused", func(t *testing.T) {
 		squatter := page("d", "1")
 		expectConflict(t, squatter)
