@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -68,6 +70,9 @@ func OpenPostgres(ctx context.Context, o PostgresOptions) (*Store, error) {
 	config.MaxConnLifetime = pgConnLifetime
 	config.MaxConnLifetimeJitter = pgConnLifetime / 10
 	config.ConnConfig.ConnectTimeout = pgConnectTimeout
+	if config.ConnConfig.ValidateConnect == nil && severalHosts(config.ConnConfig) {
+		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	setParameters(config.ConnConfig.RuntimeParams, map[string]time.Duration{
 		"statement_timeout":                   pgStatementTimeout,
 		"lock_timeout":                        pgLockTimeout,
@@ -80,7 +85,7 @@ func OpenPostgres(ctx context.Context, o PostgresOptions) (*Store, error) {
 	db := stdlib.OpenDBFromPool(pool)
 	b.failed = func(reason Reason) {
 		if reason == ReadOnly {
-			pool.Reset() // the primary moved: connect anew, target_session_attrs finds it
+			pool.Reset() // the primary moved: connect anew, to where writes are taken
 		}
 	}
 	s := newStore(b, db, db, o.Options, func() error {
@@ -97,6 +102,12 @@ func OpenPostgres(ctx context.Context, o PostgresOptions) (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// severalHosts tells whether the connection string names more than one host. Without target_session_attrs the driver takes
+// the first that answers, which after a failover may be the standby, for ever.
+func severalHosts(c *pgx.ConnConfig) bool {
+	return slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.Host != c.Host || f.Port != c.Port })
 }
 
 // migratePostgres uses a connection of its own, since a migration may take longer
