@@ -73,6 +73,11 @@ func importLink(ctx context.Context, tx *sql.Tx, l link.Link, sign signer) (stor
 			return false, err
 		}
 	}
+	if taken, err := hasID(ctx, tx, l); err != nil {
+		return false, err
+	} else if taken {
+		l.ID = rand.Text()
+	}
 	if _, err := tx.ExecContext(ctx, insertLink, linkValues(l, 0)...); err != nil {
 		return false, err
 	}
@@ -86,4 +91,10 @@ func beingUnlinked(ctx context.Context, tx *sql.Tx, l link.Link) (is bool, err e
 		SELECT EXISTS (SELECT 1 FROM links WHERE channel = $1 AND user_id = $2 AND state = 'unlinking' AND linked_at >= $3)`,
 		l.Channel, l.UserID, micros(l.LinkedAt)).Scan(&is)
 	return is, err
+}
+
+// hasID tells whether the link's name is that of another one: a list from elsewhere may give one name to several.
+func hasID(ctx context.Context, tx *sql.Tx, l link.Link) (taken bool, err error) {
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM links WHERE channel = $1 AND id = $2)`, l.Channel, l.ID).Scan(&taken)
+	return taken, err
 }

@@ -202,6 +202,13 @@ func testImport(t *testing.T, open Open) {
 	if l, err := store.ActiveLink(t.Context(), vision, "U0003", time.Time{}); err != nil || l.ID == "" {
 		t.Errorf("without an id: %+v, %v", l, err)
 	}
+	namesake := at(4, time.Hour)
+	namesake.ID = at(5, 0).ID // another user's
+	wantImport(t, store, 1, namesake)
+	wantActive(t, store, "U0005", at(5, 0).ID)
+	if l, err := store.ActiveLink(t.Context(), vision, "U0004", time.Time{}); err != nil || !l.LinkedAt.Equal(namesake.LinkedAt) {
+		t.Errorf("with another's id: %+v, %v", l, err)
+	}
 	counts, err := store.CountLinks(t.Context(), vision)
 	if want := map[link.State]int64{link.Active: many, link.Pending: 0, link.Unlinking: 0}; err != nil || !cmp.Equal(want, counts) {
 		t.Errorf("%v, %v; want %v", counts, err, want)
