@@ -192,25 +192,27 @@ func (a *Applier) cached(ctx context.Context, want *unstructured.Unstructured) (
 }
 
 func (a *Applier) write(ctx context.Context, want *unstructured.Unstructured) error {
-	if err := a.Client.Apply(ctx, &configuration{want}, client.FieldOwner(a.FieldOwner), client.ForceOwnership); err != nil {
+	if err := a.Client.Apply(ctx, (*configuration)(&want.Object), client.FieldOwner(a.FieldOwner), client.ForceOwnership); err != nil {
 		return fmt.Errorf("applying %s %q: %w", want.GetKind(), want.GetName(), err)
 	}
 	return nil
 }
 
-// configuration is an object on its way to the API server. The answer is the whole object, with every default and every
-// manager of its fields; decoding it would be a sixth of what the operator computes, and the cache brings it anyway.
-type configuration struct{ object *unstructured.Unstructured }
+// configuration is an object on its way to the API server, which is written as the map that it is. The answer is the whole
+// object, with every default and every manager of its fields; decoding it would be a sixth of what the operator computes, and
+// the cache brings it anyway.
+type configuration map[string]any
+
+func (c *configuration) object() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: *c}
+}
 
 func (c *configuration) IsApplyConfiguration() {}
 
-func (c *configuration) GetAPIVersion() *string { return new(c.object.GetAPIVersion()) }
-func (c *configuration) GetKind() *string       { return new(c.object.GetKind()) }
-func (c *configuration) GetNamespace() *string  { return new(c.object.GetNamespace()) }
-func (c *configuration) GetName() *string       { return new(c.object.GetName()) }
-
-// MarshalJSON is the request.
-func (c *configuration) MarshalJSON() ([]byte, error) { return c.object.MarshalJSON() }
+func (c *configuration) GetAPIVersion() *string { return new(c.object().GetAPIVersion()) }
+func (c *configuration) GetKind() *string       { return new(c.object().GetKind()) }
+func (c *configuration) GetNamespace() *string  { return new(c.object().GetNamespace()) }
+func (c *configuration) GetName() *string       { return new(c.object().GetName()) }
 
 // UnmarshalJSON drops the answer.
 func (c *configuration) UnmarshalJSON([]byte) error { return nil }

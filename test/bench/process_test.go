@@ -193,7 +193,7 @@ const (
 // how often it has reconciled, and when it was first seen idle with that count.
 func settled(t *testing.T, address string, atLeast int) (done int, since time.Time) {
 	t.Helper()
-	const pause, calm = 250 * time.Millisecond, time.Second // each look costs the program about 2 ms
+	const pause, calm = 500 * time.Millisecond, time.Second // each look costs the program about 2 ms
 	done = -1
 	err := wait.PollUntilContextTimeout(t.Context(), pause, patience, true, func(ctx context.Context) (bool, error) {
 		m, err := scrape(ctx, address)
