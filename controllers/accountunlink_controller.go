@@ -49,8 +49,11 @@ func (r *AccountUnlinkReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 	}
 
 	work, err := r.resolve(ctx, unlink)
-	if err != nil || r.ask(work) {
+	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if r.ask(work) {
+		return ctrl.Result{}, r.stillThere(ctx, unlink)
 	}
 	seen := work.seen()
 	told := status.OfUnlink(unlink, seen, work.now)
@@ -64,6 +67,17 @@ func (r *AccountUnlinkReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 		return r.retire(ctx, unlink)
 	}
 	return ctrl.Result{RequeueAfter: work.pause(seen)}, nil
+}
+
+// stillThere forgets what was asked for a request that was deleted meanwhile: what the deletion had to forget may not have
+// been there yet.
+func (r *AccountUnlinkReconciler) stillThere(ctx context.Context, unlink *v1alpha1.AccountUnlink) error {
+	err := r.Client.Get(ctx, client.ObjectKeyFromObject(unlink), &v1alpha1.AccountUnlink{})
+	if apierrors.IsNotFound(err) {
+		r.Courier.forget(unlink.UID)
+		return nil
+	}
+	return err
 }
 
 // over tells whether the request has ended. An ending is told once and for all; nothing that could be observed later says

@@ -3,12 +3,15 @@
 package controllers_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"channellink.dev/operator/api/v1alpha1"
 	"channellink.dev/operator/internal/names"
@@ -70,6 +73,45 @@ func TestADeletedRequest(t *testing.T) {
 	d.settle(unlink)
 	if got := d.servers.entryOf(link, unlink); got.asked != 1 {
 		t.Errorf("%d questions, want the one before the deletion", got.asked)
+	}
+}
+
+// goesAfter is a client for which an AccountUnlink is gone after so many reads.
+type goesAfter struct {
+	client.Client
+	reads int
+}
+
+func (c *goesAfter) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if _, ok := object.(*v1alpha1.AccountUnlink); ok {
+		if c.reads--; c.reads < 0 {
+			return apierrors.NewNotFound(v1alpha1.SchemeGroupVersion.WithResource("accountunlinks").GroupResource(), key.Name)
+		}
+	}
+	return c.Client.Get(ctx, key, object, options...)
+}
+
+// What is asked for a request that is deleted in the middle of the pass is not remembered for ever: the deletion had nothing to
+// forget yet.
+func TestDeletedDuringThePass(t *testing.T) {
+	for _, c := range []struct {
+		reason     string
+		reads      int
+		remembered bool
+	}{
+		{"it stays", 2, true},
+		{"it goes before the question", 1, false},
+	} {
+		d := newDesk(t)
+		d.client = &goesAfter{env.Client, c.reads}
+		d.restart()
+		unlink := ask(t, "leaver", d.namespace, d.channel("line").Name)
+		if _, err := d.pass(unlink); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.reconciler.Courier.Knows(unlink.UID); got != c.remembered {
+			t.Errorf("%s: remembered is %t", c.reason, got)
+		}
 	}
 }
 
