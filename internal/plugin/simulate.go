@@ -60,6 +60,10 @@ func (s *session) simulate(ctx context.Context, o simulation) error {
 	if err != nil {
 		return err
 	}
+	if o.to == "" && !accepted(l) {
+		// Who may write a ChannelLink may not read its Secrets: Meta's verification would carry the verify token to any address.
+		return fmt.Errorf("simulate: the operator has not accepted %s as it is now, so nothing is sent to its publicURL: see `kubectl channellink status %s`, or name an address with --to", l.Name, l.Name)
+	}
 	fmt.Fprintf(s.Out, "%s %s: %s as %s sends it\n", req.Method, target(req.URL), kind, by)
 	got, err := s.do(req)
 	if err != nil {

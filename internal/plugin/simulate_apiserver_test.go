@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"channellink.dev/operator/api/v1alpha1"
 	"channellink.dev/operator/internal/plugin"
 	"channellink.dev/operator/webhookserver/botbonnie"
 	"channellink.dev/operator/webhookserver/event"
@@ -204,6 +205,30 @@ func TestSimulateRefusesWhatBotBonnieKnows(t *testing.T) {
 		if got.failure == nil || errors.Is(got.failure, plugin.ErrUnwell) || !strings.Contains(got.failure.Error(), c.says) {
 			t.Errorf("%q: %v, want %q", c.line, got.failure, c.says)
 		}
+	}
+}
+
+// Nothing that a secret was used for goes to an address that the operator has not accepted, unless the user names it.
+func TestSimulateSendsNothingForAnUnacceptedSpec(t *testing.T) {
+	d := newDesk(t, "vision-shop")
+	var sent int
+	d.hosts.serve("elsewhere.example", func(w http.ResponseWriter, r *http.Request) {
+		sent++
+		(&webhooks{t: t, secret: canary + "-verify"}).ServeHTTP(w, r)
+	})
+	var link v1alpha1.ChannelLink
+	d.object(t, "vision-shop", &link)
+	link.Spec.PublicURL = "https://elsewhere.example/shop"
+	if err := env.Client.Update(t.Context(), &link); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"simulate vision-shop", "simulate vision-shop message"} {
+		if got := d.run(t, line); got.failure == nil || !strings.Contains(got.failure.Error(), "has not accepted vision-shop") || sent > 0 {
+			t.Errorf("%q: %v, sent %d times", line, got.failure, sent)
+		}
+	}
+	if got := d.run(t, "simulate vision-shop --to=https://elsewhere.example"); got.failure != nil || sent != 1 {
+		t.Errorf("to an address that the user names: %v, sent %d times\n%s", got.failure, sent, got.all)
 	}
 }
 

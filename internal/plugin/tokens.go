@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"channellink.dev/operator/api/v1alpha1"
 )
@@ -39,8 +40,7 @@ type tokenTrial struct {
 // checkTokens asks each platform whether it takes the token that the channel has for it. Tokens go where the operator has the
 // server send them, and nowhere while it has not accepted the spec as it is.
 func (s *session) checkTokens(ctx context.Context, l *v1alpha1.ChannelLink) []check {
-	accepted := meta.FindStatusCondition(l.Status.Conditions, v1alpha1.ConditionAccepted)
-	if accepted == nil || accepted.Status != "True" || accepted.ObservedGeneration != l.Generation {
+	if !accepted(l) {
 		return nil
 	}
 	var checks []check
@@ -52,6 +52,13 @@ func (s *session) checkTokens(ctx context.Context, l *v1alpha1.ChannelLink) []ch
 		checks = append(checks, s.try(ctx, trial, token))
 	}
 	return checks
+}
+
+// accepted tells whether the operator has accepted the spec as it is now: its URLs are then ones that the namespace may claim,
+// and what is secret may be sent there.
+func accepted(l *v1alpha1.ChannelLink) bool {
+	condition := meta.FindStatusCondition(l.Status.Conditions, v1alpha1.ConditionAccepted)
+	return condition != nil && condition.Status == metav1.ConditionTrue && condition.ObservedGeneration == l.Generation
 }
 
 func (s *session) tokenTrials(l *v1alpha1.ChannelLink) []tokenTrial {
