@@ -2,6 +2,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -156,9 +158,25 @@ func run(f flags) error {
 	if err != nil {
 		return err
 	}
+	if err := mgr.Add(afterRead{mgr.GetCache()}); err != nil {
+		return err
+	}
 	ctrl.Log.Info("Starting the operator", "version", version, "serverImage", f.serverImage, "watchNamespaces", f.watchNamespaces)
 	return mgr.Start(ctx)
 }
+
+// afterRead gives back what reading all objects took beyond what the cache keeps; the runtime itself would take minutes for it.
+type afterRead struct{ cache cache.Cache }
+
+func (a afterRead) Start(ctx context.Context) error {
+	if a.cache.WaitForCacheSync(ctx) {
+		debug.FreeOSMemory()
+	}
+	return nil
+}
+
+// NeedLeaderElection says that a process does this that waits to lead, too.
+func (a afterRead) NeedLeaderElection() bool { return false }
 
 func list(text string) []string {
 	var items []string
