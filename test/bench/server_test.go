@@ -28,6 +28,7 @@ const rest = 5 * time.Second
 type serverRun struct {
 	ready          time.Duration // from the start of the process until /readyz says 200
 	resident, peak int64         // at the end of rest, and the most until then
+	anonymous      int64         // the part of resident that is not the program's file
 	cpu            time.Duration // of the start and the rest
 }
 
@@ -51,6 +52,10 @@ func TestServerAtRest(t *testing.T) {
 	resident := collect(runs, func(r serverRun) int64 { return r.resident })
 	most := resident[len(resident)-1]
 	table.row("resident (most)", megabytes(most), table.gate("memory", most <= maxServerResident, "≤ "+megabytes(maxServerResident)))
+	anonymous := collect(runs, func(r serverRun) int64 { return r.anonymous })
+	most = anonymous[len(anonymous)-1]
+	table.row("  without the pages of the program's file", megabytes(most),
+		table.gate("memory of its own", most <= maxServerAnonymous, "≤ "+megabytes(maxServerAnonymous)))
 	peak := collect(runs, func(r serverRun) int64 { return r.peak })
 	table.row("resident, at its peak (most)", megabytes(peak[len(peak)-1]))
 	cpu := collect(runs, func(r serverRun) time.Duration { return r.cpu })
@@ -100,6 +105,7 @@ func measureServer(t *testing.T, program string) serverRun {
 	defer cancel()
 	_ = wait.PollUntilContextCancel(quiet, rest/10, false, func(context.Context) (bool, error) {
 		r.resident, r.peak = server.memory(t)
+		r.anonymous = server.anonymous(t)
 		return false, nil
 	}) // it ends with the time
 	r.cpu = server.cpu(t)
