@@ -45,6 +45,7 @@ GENERATED := api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfigurati
 GOTEST  := go test -race -timeout 20m $(TESTFLAGS)
 # Folders whose tests carry a build tag: $(call tagged,apiserver).
 tagged   = $(sort $(addprefix ./,$(dir $(shell git grep -lE --untracked '^//go:build .*\b$(1)\b' -- '*_test.go' ':!hack'))))
+test-hack = for module in hack/cluster hack/image hack/monitoring; do (cd $$module && go test $(TESTFLAGS) ./...); done
 say      = printf '\n== %s\n' $(1)
 cluster := go -C hack/cluster run .
 comma   := ,
@@ -148,7 +149,7 @@ chart: manifests bin/helm ## the Helm chart as a package in dist
 ##@ Test
 
 .PHONY: test
-test: lint verify test-unit test-minute test-api test-browser test-cluster ## everything below, in this order
+test: lint verify test-local test-minute test-browser test-cluster ## everything: these targets, in this order
 
 .PHONY: lint
 lint: bin/golangci-lint ## golangci-lint in every module, and a proof that each import rule bites
@@ -168,22 +169,33 @@ verify: generate ## what is generated and formatted is committed that way, go.mo
 	@differs=$$(git ls-files -z '*.go' | xargs -0 gofmt -l); [ -z "$$differs" ] || { echo "gofmt differs: $$differs"; exit 1; }
 	@for module in $(MODULES); do $(call say,"go mod tidy in $$module"); go -C $$module mod tidy -diff; done
 
+# All that needs neither a browser nor a cluster in one go, so that nothing is built or run twice for its tags.
+.PHONY: test-local
+test-local: deps assets $(MANIFEST_TOOLS) bin/prometheus-operator ## unit tests, and those against a real API server and at a real OpenID provider
+	@$(cluster) build
+	@$(call say,'unit tests and those against kube-apiserver and etcd and at dex; the first build with the race detector takes some minutes')
+	@$(GOTEST) -tags apiserver$(comma)oidc ./...
+	@$(test-hack)
+
 .PHONY: test-unit
 test-unit: ## unit tests with the race detector
 	@$(call say,'unit tests; the first build with the race detector takes some minutes')
 	@$(GOTEST) ./...
-	@for module in hack/cluster hack/image hack/monitoring; do (cd $$module && go test $(TESTFLAGS) ./...); done
+	@$(test-hack)
 
-.PHONY: test-api
+.PHONY: test-api test-oidc
 test-api: assets $(MANIFEST_TOOLS) bin/prometheus-operator ## tests against a real API server (build tag apiserver)
 	@$(call say,'tests against kube-apiserver and etcd')
 	@$(GOTEST) -tags apiserver $(call tagged,apiserver)
 
-.PHONY: test-browser screenshots
-test-browser: deps ## logins in Chromium, at a real OpenID provider (build tags oidc and browser)
+test-oidc: deps ## logins at a real OpenID provider, without a browser (build tag oidc)
 	@$(cluster) build
 	@$(call say,'logins at dex')
 	@$(GOTEST) -tags oidc $(call tagged,oidc)
+
+.PHONY: test-browser screenshots
+test-browser: deps ## logins in Chromium, at a real OpenID provider (build tag browser)
+	@$(cluster) build
 	@$(call say,'logins in Chromium on SQLite and on PostgreSQL')
 	@$(GOTEST) -tags browser $(call tagged,browser)
 screenshots: deps ## pictures of every page in dist/test/screenshots

@@ -15,6 +15,8 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"channellink.dev/operator/test/machine"
 )
 
 // stepTime bounds what a person does in one go. Nothing here takes a second on a machine that is free.
@@ -53,7 +55,7 @@ func runTests(m *testing.M) int {
 		log.Print(err)
 		return 1
 	}
-	defer removeProgram()
+	defer machine.RemoveWebhookserver()
 	return m.Run()
 }
 

@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
+
+	"channellink.dev/operator/test/machine"
 )
 
 // C18 to C21, C29: what the pages forbid a browser, tried in one.
@@ -78,7 +80,7 @@ func elsewhere(t *testing.T, body string) string {
 		_, _ = fmt.Fprint(w, "<!DOCTYPE html><title>elsewhere</title>"+body)
 	}))
 	t.Cleanup(s.Close)
-	return "http://evil.localhost:" + port(s.Listener) + "/"
+	return "http://evil.localhost:" + machine.Port(s.Listener) + "/"
 }
 
 // C19: no page can be put into a frame: the landing page, the question, and an error.

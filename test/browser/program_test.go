@@ -10,14 +10,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"channellink.dev/operator/test/machine"
 	"channellink.dev/operator/webhookserver/logtest"
 )
 
@@ -26,27 +24,6 @@ const startTime = 60 * time.Second
 
 // patience bounds what is waited for elsewhere. The longest is the second look at BotBonnie, some six seconds after the first.
 const patience = 30 * time.Second
-
-// program is the real program, built once as the image has it.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "webhookserver")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "webhookserver")
-	build := exec.Command("go", "build", "-trimpath", "-o", path, "channellink.dev/operator/cmd/webhookserver")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return path, nil
-})
-
-func removeProgram() {
-	if path, err := program(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
-	}
-}
 
 // server is the program at work.
 type server struct {
@@ -57,7 +34,7 @@ type server struct {
 // startServer starts the program with a directory of settings and waits until it is ready. It ends with the test.
 func startServer(t *testing.T, settingsDir string) *server {
 	t.Helper()
-	path, err := program()
+	path, err := machine.Webhookserver()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +100,7 @@ func (s *server) untilReady(t *testing.T) {
 // runProgram runs a command of the program and returns what it writes.
 func runProgram(t *testing.T, args ...string) string {
 	t.Helper()
-	path, err := program()
+	path, err := machine.Webhookserver()
 	if err != nil {
 		t.Fatal(err)
 	}

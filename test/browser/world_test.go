@@ -7,12 +7,10 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +18,7 @@ import (
 	"time"
 
 	"channellink.dev/operator/internal/chatsim"
+	"channellink.dev/operator/test/machine"
 	"channellink.dev/operator/webhookserver/authorize/dextest"
 	"channellink.dev/operator/webhookserver/config"
 	"channellink.dev/operator/webhookserver/link"
@@ -65,7 +64,7 @@ func newWorld(t *testing.T, kind storeKind, changes ...func(*world)) *world {
 	}
 
 	front := httptest.NewUnstartedServer(nil)
-	linkPort := port(front.Listener)
+	linkPort := machine.Port(front.Listener)
 	w.link = "http://" + linkHost + ":" + linkPort
 	if w.issuer == "" {
 		var callbacks []string
@@ -77,11 +76,11 @@ func newWorld(t *testing.T, kind storeKind, changes ...func(*world)) *world {
 	}
 
 	simulator := httptest.NewUnstartedServer(nil)
-	chatPort := port(simulator.Listener)
+	chatPort := machine.Port(simulator.Listener)
 	w.chat = "http://localhost:" + chatPort
 	playing, err := chatsim.New(chatsim.Config{
 		URL: "http://" + chatHost + ":" + chatPort, APIURL: w.chat, RecordBodies: true, Channels: chatChannels(w),
-	}, chatsim.Options{Now: time.Now, Transport: loopback()})
+	}, chatsim.Options{Now: time.Now, Transport: machine.Loopback()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,22 +93,6 @@ func newWorld(t *testing.T, kind storeKind, changes ...func(*world)) *world {
 	front.Start()
 	t.Cleanup(front.Close)
 	return w
-}
-
-func port(l net.Listener) string { return strconv.Itoa(l.Addr().(*net.TCPAddr).Port) }
-
-// loopback dials every name at 127.0.0.1, as RFC 6761 wants it of names below localhost.
-func loopback() *http.Transport {
-	var dialer net.Dialer
-	return &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			_, port, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
-			return dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
-		},
-	}
 }
 
 // proxy gives each request to the next server in turn, so that no two requests of a login meet the same one of two.

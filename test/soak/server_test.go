@@ -10,12 +10,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"channellink.dev/operator/test/machine"
 )
 
 // startTime bounds the start of a server and its becoming ready.
@@ -29,32 +29,16 @@ type server struct {
 	start       func(public, ops string) error
 }
 
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "soak")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "webhookserver")
-	build := exec.Command("go", "build", "-trimpath", "-o", path, "channellink.dev/operator/cmd/webhookserver")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return path, nil
-})
-
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := program(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
-	}
+	machine.RemoveWebhookserver()
 	os.Exit(code)
 }
 
 // startServer starts the program and waits until it is ready. It ends with the test.
 func startServer(t *testing.T, settingsDir string) *server {
 	t.Helper()
-	path, err := program()
+	path, err := machine.Webhookserver()
 	if err != nil {
 		t.Fatal(err)
 	}

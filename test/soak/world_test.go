@@ -4,23 +4,21 @@ package soak
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"channellink.dev/operator/internal/chatsim"
+	"channellink.dev/operator/test/machine"
 	"channellink.dev/operator/webhookserver/adminapi"
 	"channellink.dev/operator/webhookserver/authorize/issuer/issuertest"
 	"channellink.dev/operator/webhookserver/config"
@@ -73,13 +71,13 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
 		channels: channels, provider: issuertest.New(t), pg: pgtest.Start(t),
-		network: loopback(), inFront: loopback(), ofPlatforms: loopback(),
+		network: machine.Loopback(), inFront: machine.Loopback(), ofPlatforms: machine.Loopback(),
 	}
 	front, simulator := httptest.NewUnstartedServer(w.front()), httptest.NewUnstartedServer(nil)
-	w.link = "http://" + linkHost + ":" + port(front.Listener)
-	w.chat = "http://localhost:" + port(simulator.Listener)
+	w.link = "http://" + linkHost + ":" + machine.Port(front.Listener)
+	w.chat = "http://localhost:" + machine.Port(simulator.Listener)
 	playing, err := chatsim.New(chatsim.Config{
-		URL: "http://" + chatHost + ":" + port(simulator.Listener), APIURL: w.chat, Channels: w.atPlatforms(),
+		URL: "http://" + chatHost + ":" + machine.Port(simulator.Listener), APIURL: w.chat, Channels: w.atPlatforms(),
 	}, chatsim.Options{Now: time.Now, Transport: w.ofPlatforms})
 	if err != nil {
 		t.Fatal(err)
@@ -107,22 +105,6 @@ func newWorld(t *testing.T) *world {
 	front.Start()
 	t.Cleanup(front.Close)
 	return w
-}
-
-func port(l net.Listener) string { return strconv.Itoa(l.Addr().(*net.TCPAddr).Port) }
-
-// loopback dials every name at 127.0.0.1, as RFC 6761 wants it of names below localhost.
-func loopback() *http.Transport {
-	var dialer net.Dialer
-	return &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			_, port, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
-			return dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
-		},
-	}
 }
 
 // front gives each request to the next server that is up, as a Service does.
