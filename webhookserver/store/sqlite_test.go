@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -184,10 +185,16 @@ func TestSQLiteDiskFull(t *testing.T) {
 	if !errors.Is(err, Full) || !errors.Is(err, link.ErrUnavailable) {
 		t.Fatalf("got %v, want %s", err, Full)
 	}
-	for range 2 { // as long as it lasts
-		if err := s.Ping(t.Context()); !errors.Is(err, Full) {
-			t.Errorf("ping of a full disk: got %v, want %s", err, Full)
+	for range 2 { // as long as it lasts, and whoever else asks at the same time
+		var pings sync.WaitGroup
+		for range 4 {
+			pings.Go(func() {
+				if err := s.Ping(t.Context()); !errors.Is(err, Full) {
+					t.Errorf("ping of a full disk: got %v, want %s", err, Full)
+				}
+			})
 		}
+		pings.Wait()
 	}
 	refused := 0
 	for i := range consents {

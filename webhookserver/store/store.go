@@ -46,7 +46,9 @@ type Store struct {
 	seen    lastSeen
 	log     *slog.Logger
 	close   func() error
-	refuses atomic.Bool // a write was refused for what no read shows
+	// refused counts the writes that were refused for what no read shows, and mended is what it was when last a trial write
+	// was taken.
+	refused, mended atomic.Int64
 }
 
 var _ link.Store = (*Store)(nil)
@@ -109,7 +111,7 @@ func (s *Store) fail(op string, err error) error {
 	}
 	e := wrap(op, err, s.backend.classify)
 	if unseen(e.Reason) {
-		s.refuses.Store(true)
+		s.refused.Add(1)
 	}
 	if s.backend.failed != nil {
 		s.backend.failed(e.Reason)

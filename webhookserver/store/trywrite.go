@@ -14,10 +14,11 @@ func unseen(reason Reason) bool {
 	return reason == Full || reason == ReadOnly || reason == IOFailed
 }
 
-// tryWrite writes something and takes it away, which nobody sees, if the last thing known of writes is that one was refused.
-// So a store at rest is not written to.
+// tryWrite writes something and takes it away, which nobody sees, if a write was refused since a trial was taken. So a store at
+// rest is not written to.
 func (s *Store) tryWrite(ctx context.Context) error {
-	if !s.refuses.Swap(false) {
+	refused := s.refused.Load()
+	if refused == s.mended.Load() {
 		return nil
 	}
 	probe := make([]byte, probeSize)
@@ -31,8 +32,8 @@ func (s *Store) tryWrite(ctx context.Context) error {
 		_, err := tx.ExecContext(ctx, `DELETE FROM issuer_documents WHERE channel = '' AND issuer = ''`)
 		return err
 	})
-	if err != nil {
-		s.refuses.Store(true)
+	if err == nil {
+		s.mended.Store(refused)
 	}
 	return err
 }
