@@ -233,10 +233,10 @@ fuzz: ## every fuzz target for FUZZTIME; what fails is kept in its testdata and 
 
 .PHONY: soak soak-cluster
 soak: deps ## logins and log-outs for DURATION while database, provider and servers fail in turn (build tag soak)
-	@go test -tags soak -count=1 -timeout 0 -v ./test/soak -args -duration=$(DURATION) $(SOAKFLAGS)
+	@go test -race -tags soak -count=1 -timeout 0 -v ./test/soak -args -duration=$(DURATION) $(SOAKFLAGS)
 soak-cluster: deps deploy ## the same on the real cluster, where API server and operator fail too (build tags cluster and soak)
 	@hack/demo/dex
-	@$(ONCLUSTER) go test -tags cluster,soak -count=1 -timeout 0 -v ./test/cluster -run '^TestSoak$$' -args -duration=$(DURATION)
+	@$(ONCLUSTER) go test -race -tags cluster,soak -count=1 -timeout 0 -v ./test/cluster -run '^TestSoak$$' -args -duration=$(DURATION)
 
 .PHONY: bench
 bench: assets ## 500 ChannelLinks against API server and etcd, calls of webhook, services and bot API, each beside a floor

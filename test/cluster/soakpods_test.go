@@ -208,7 +208,7 @@ func leader(ctx context.Context) (*corev1.Pod, error) {
 
 // readyNow says why the ChannelLink is not ready for its present generation.
 func readyNow(ctx context.Context, link *v1alpha1.ChannelLink) error {
-	ready, err := condition(ctx, link, v1alpha1.ConditionReady)
+	ready, err := condition(ctx, link.DeepCopy(), v1alpha1.ConditionReady) // a read empties its object first, and others look at this one
 	if err == nil && ready.Status != metav1.ConditionTrue {
 		err = fmt.Errorf("%s is not ready: %+v", link.Name, ready)
 	}
