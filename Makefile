@@ -42,7 +42,8 @@ MODULES := $(patsubst %/go.mod,%,$(patsubst go.mod,./go.mod,$(shell git ls-files
 GENERATED := api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration config/crd config/rbac/role.yaml \
              charts/channellink/files dist/install.yaml
 
-GOTEST  := go test -race -timeout 20m $(TESTFLAGS)
+# vet is part of lint.
+GOTEST  := go test -race -vet=off -timeout 20m $(TESTFLAGS)
 # Folders whose tests carry a build tag: $(call tagged,apiserver).
 tagged   = $(sort $(addprefix ./,$(dir $(shell git grep -lE --untracked '^//go:build .*\b$(1)\b' -- '*_test.go' ':!hack'))))
 test-hack = for module in hack/cluster hack/image hack/monitoring; do (cd $$module && go test $(TESTFLAGS) ./...); done
