@@ -49,7 +49,7 @@ func (w *UnlinkStatusWriter) Write(ctx context.Context, unlink *v1alpha1.Account
 		}
 		return fmt.Errorf("writing the status: %w", err)
 	}
-	w.written.note(unlink, status)
+	w.written.note(client.ObjectKeyFromObject(unlink), config.ResourceVersion, status)
 	if event, ok := unlinkEvent(unlink.Status, status); ok {
 		w.Recorder.Eventf(unlink, nil, event.kind, event.reason, event.action, "%s", shortened(event.message))
 	}

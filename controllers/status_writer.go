@@ -55,7 +55,7 @@ func (w *StatusWriter) Write(ctx context.Context, link *v1alpha1.ChannelLink, st
 		}
 		return fmt.Errorf("writing the status: %w", err)
 	}
-	w.written.note(link, status)
+	w.written.note(client.ObjectKeyFromObject(link), config.ResourceVersion, status)
 	for _, event := range transitions(link.Status.Conditions, status.Conditions) {
 		w.Recorder.Eventf(link, nil, event.kind, event.reason, event.action, "%s", shortened(event.message))
 	}
