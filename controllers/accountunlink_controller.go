@@ -53,7 +53,7 @@ func (r *AccountUnlinkReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 		return ctrl.Result{}, err
 	}
 	if r.ask(work) {
-		return ctrl.Result{}, r.stillThere(ctx, unlink)
+		return ctrl.Result{}, r.forgetIfGone(ctx, unlink)
 	}
 	seen := work.seen()
 	told := status.OfUnlink(unlink, seen, work.now)
@@ -69,9 +69,9 @@ func (r *AccountUnlinkReconciler) Reconcile(ctx context.Context, req ctrl.Reques
 	return ctrl.Result{RequeueAfter: work.pause(seen)}, nil
 }
 
-// stillThere forgets what was asked for a request that was deleted meanwhile: what the deletion had to forget may not have
+// forgetIfGone forgets what was asked for a request that was deleted meanwhile: what the deletion had to forget may not have
 // been there yet.
-func (r *AccountUnlinkReconciler) stillThere(ctx context.Context, unlink *v1alpha1.AccountUnlink) error {
+func (r *AccountUnlinkReconciler) forgetIfGone(ctx context.Context, unlink *v1alpha1.AccountUnlink) error {
 	err := r.Client.Get(ctx, client.ObjectKeyFromObject(unlink), &v1alpha1.AccountUnlink{})
 	if apierrors.IsNotFound(err) {
 		r.Courier.forget(unlink.UID)
