@@ -112,8 +112,9 @@ type UnlinkUser struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=255
 	Subject string `json:"subject,omitempty"`
-	// Account is the value of the ChannelLink's `userClaim` at the last login, compared exactly, for example
-	// `j.dupont@vision.example`. Absent: `userID` or `subject` is set.
+	// Account is the value that the claim `oidc.userClaim` of the ChannelLink (`sub` unless set) had at the last login,
+	// compared exactly, for example `j.dupont@vision.example` where that claim is `email`. Absent: `userID` or
+	// `subject` is set.
 	//
 	// +optional
 	// +kubebuilder:validation:MinLength=1

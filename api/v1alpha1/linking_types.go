@@ -30,8 +30,8 @@ type Linking struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	MaxLinksPerSubject *int32 `json:"maxLinksPerSubject,omitempty"`
-	// MaxAge is how long a link stands, for example `2160h`; an older one resolves to nobody and the user is asked to
-	// log in again. Absent: links do not age.
+	// MaxAge is how long a link stands, from 10m to 87600h, for example `2160h`; an older one resolves to nobody and
+	// the user is asked to log in again. Absent: links do not age.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -84,7 +84,7 @@ type Service struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Audience string `json:"audience"`
-	// Timeout of the call to the backend, at most 5s. Absent: 2s.
+	// Timeout of the call to the backend, from 100ms to 5s. Absent: 2s.
 	//
 	// +optional
 	// +kubebuilder:default="2s"
@@ -147,7 +147,8 @@ type Webhook struct {
 	//
 	// +optional
 	ForwardTo BackendURL `json:"forwardTo,omitempty"`
-	// Timeout of the call to `forwardTo`. Absent: 1s.
+	// Timeout of the call to `forwardTo`, from 100ms to 10s. On LINE more than 1.5s counts as 1.5s, because LINE itself
+	// waits for 2s. Absent: 1s.
 	//
 	// +optional
 	// +kubebuilder:default="1s"

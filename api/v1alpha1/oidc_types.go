@@ -38,7 +38,7 @@ type OIDC struct {
 	// +kubebuilder:validation:XValidation:rule="'openid' in self",message="scopes must contain openid"
 	Scopes []Scope `json:"scopes,omitempty"`
 	// UserClaim is the claim that is kept beside issuer and subject as the `account`: shown, asserted and searchable,
-	// never an identity. With `email`, `email_verified` must be true. Absent: `sub`.
+	// never an identity. With `email`, a login without `email_verified: true` is refused. Absent: `sub`.
 	//
 	// +optional
 	// +kubebuilder:default=sub
@@ -63,8 +63,8 @@ type OIDC struct {
 	//
 	// +optional
 	Prompt Prompt `json:"prompt,omitempty"`
-	// MaxAge bounds the age of the sign-in at the provider, for example `1h`; it is sent as `max_age` and the ID
-	// token's `auth_time` is checked against it. Absent: an existing session of any age is good.
+	// MaxAge bounds the age of the sign-in at the provider, from 0s to 8760h, for example `1h`; it is sent as
+	// `max_age` and the ID token's `auth_time` is checked against it. Absent: an existing session of any age is good.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -98,9 +98,9 @@ type OIDC struct {
 	//
 	// +optional
 	CABundleConfigMapRef *ConfigMapKeyReference `json:"caBundleConfigMapRef,omitempty"`
-	// ExternalBrowser says whether LINE opens the login in the phone's own browser, for providers that refuse
-	// in-app webviews: `Auto` adds `openExternalBrowser=1` to the authorize URL and the prompts for such a provider.
-	// Messenger has no such way. Absent: `Never`.
+	// ExternalBrowser says whether LINE opens the login in the phone's own browser, for providers that refuse in-app
+	// webviews: `Auto` adds `openExternalBrowser=1` to the authorize URL and to every prompt on LINE, for every
+	// provider. Messenger has no such way. Absent: `Never`.
 	//
 	// +optional
 	// +kubebuilder:default=Never

@@ -83,7 +83,8 @@ type Server struct {
 	// +kubebuilder:default={}
 	NetworkPolicy *NetworkPolicy `json:"networkPolicy,omitempty"`
 	// TrustedProxyHops is the number of proxies in front of the server whose `X-Forwarded-For` entries count as the
-	// client's address. Absent or 0: the peer's address counts.
+	// client's address. That address is told in the log at `logLevel: debug` and nothing depends on it. Absent or 0:
+	// the peer's address counts.
 	//
 	// +optional
 	// +kubebuilder:default=0

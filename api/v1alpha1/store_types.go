@@ -27,7 +27,8 @@ type Store struct {
 	//
 	// +optional
 	EncryptionKeySecretRef *SecretKeyReference `json:"encryptionKeySecretRef,omitempty"`
-	// AuditRetention is how long the record of linking and unlinking is kept. Absent: 9600h (400 days).
+	// AuditRetention is how long the record of linking and unlinking is kept, from 24h to 87600h. Absent: 9600h (400
+	// days).
 	//
 	// +optional
 	// +kubebuilder:default="9600h"
@@ -61,7 +62,9 @@ type SQLiteStore struct {
 // PostgresStore is a PostgreSQL database, version 13 or newer.
 type PostgresStore struct {
 	// DSNSecretRef names the connection string, for example
-	// `postgres://channellink:…@db.vision.svc/channellink?sslmode=verify-full`.
+	// `postgres://channellink:…@db.vision.svc/channellink?sslmode=verify-full`. Its role must be allowed to create
+	// tables in its schema. It must lead to a session of its own: not to a pooler in transaction mode. Several
+	// ChannelLinks may share a database.
 	DSNSecretRef SecretKeyReference `json:"dsnSecretRef"`
 	// MaxConns bounds the connections of each replica. Absent: 10.
 	//

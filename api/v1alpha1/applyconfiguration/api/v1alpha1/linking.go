@@ -23,8 +23,8 @@ type LinkingApplyConfiguration struct {
 	CodeKeySecretRef *SecretKeyReferenceApplyConfiguration `json:"codeKeySecretRef,omitempty"`
 	// MaxLinksPerSubject bounds how many chat users of this channel one person may link. Absent or 0: no bound.
 	MaxLinksPerSubject *int32 `json:"maxLinksPerSubject,omitempty"`
-	// MaxAge is how long a link stands, for example `2160h`; an older one resolves to nobody and the user is asked to
-	// log in again. Absent: links do not age.
+	// MaxAge is how long a link stands, from 10m to 87600h, for example `2160h`; an older one resolves to nobody and
+	// the user is asked to log in again. Absent: links do not age.
 	MaxAge *v1.Duration `json:"maxAge,omitempty"`
 }
 

@@ -28,7 +28,7 @@ type OIDCApplyConfiguration struct {
 	// Scopes asked for. Absent: `openid`, `profile` and `email`.
 	Scopes []apiv1alpha1.Scope `json:"scopes,omitempty"`
 	// UserClaim is the claim that is kept beside issuer and subject as the `account`: shown, asserted and searchable,
-	// never an identity. With `email`, `email_verified` must be true. Absent: `sub`.
+	// never an identity. With `email`, a login without `email_verified: true` is refused. Absent: `sub`.
 	UserClaim *apiv1alpha1.ClaimName `json:"userClaim,omitempty"`
 	// DisplayClaims are the claims that the consent page shows, so that a person sees which account is linked.
 	// Absent: `name` and `email`.
@@ -38,8 +38,8 @@ type OIDCApplyConfiguration struct {
 	RequiredClaims *string `json:"requiredClaims,omitempty"`
 	// Prompt is sent as OpenID Connect's `prompt`. Absent: the provider decides.
 	Prompt *apiv1alpha1.Prompt `json:"prompt,omitempty"`
-	// MaxAge bounds the age of the sign-in at the provider, for example `1h`; it is sent as `max_age` and the ID
-	// token's `auth_time` is checked against it. Absent: an existing session of any age is good.
+	// MaxAge bounds the age of the sign-in at the provider, from 0s to 8760h, for example `1h`; it is sent as
+	// `max_age` and the ID token's `auth_time` is checked against it. Absent: an existing session of any age is good.
 	MaxAge *v1.Duration `json:"maxAge,omitempty"`
 	// ACRValues are sent as `acr_values`, in order of preference, and the ID token's `acr` must be one of them.
 	// Absent: none is asked for.
@@ -53,9 +53,9 @@ type OIDCApplyConfiguration struct {
 	// CABundleConfigMapRef names PEM certificates that are trusted beside the system's when the server talks to the
 	// provider. Absent: the system's alone.
 	CABundleConfigMapRef *ConfigMapKeyReferenceApplyConfiguration `json:"caBundleConfigMapRef,omitempty"`
-	// ExternalBrowser says whether LINE opens the login in the phone's own browser, for providers that refuse
-	// in-app webviews: `Auto` adds `openExternalBrowser=1` to the authorize URL and the prompts for such a provider.
-	// Messenger has no such way. Absent: `Never`.
+	// ExternalBrowser says whether LINE opens the login in the phone's own browser, for providers that refuse in-app
+	// webviews: `Auto` adds `openExternalBrowser=1` to the authorize URL and to every prompt on LINE, for every
+	// provider. Messenger has no such way. Absent: `Never`.
 	ExternalBrowser *apiv1alpha1.ExternalBrowser `json:"externalBrowser,omitempty"`
 }
 

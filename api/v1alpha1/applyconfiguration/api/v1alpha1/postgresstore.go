@@ -8,7 +8,9 @@ package v1alpha1
 // PostgresStore is a PostgreSQL database, version 13 or newer.
 type PostgresStoreApplyConfiguration struct {
 	// DSNSecretRef names the connection string, for example
-	// `postgres://channellink:…@db.vision.svc/channellink?sslmode=verify-full`.
+	// `postgres://channellink:…@db.vision.svc/channellink?sslmode=verify-full`. Its role must be allowed to create
+	// tables in its schema. It must lead to a session of its own: not to a pooler in transaction mode. Several
+	// ChannelLinks may share a database.
 	DSNSecretRef *SecretKeyReferenceApplyConfiguration `json:"dsnSecretRef,omitempty"`
 	// MaxConns bounds the connections of each replica. Absent: 10.
 	MaxConns *int32 `json:"maxConns,omitempty"`

@@ -43,7 +43,8 @@ type ServerApplyConfiguration struct {
 	// NetworkPolicy restricts who reaches the pods. Absent: on, with the public port open to all.
 	NetworkPolicy *NetworkPolicyApplyConfiguration `json:"networkPolicy,omitempty"`
 	// TrustedProxyHops is the number of proxies in front of the server whose `X-Forwarded-For` entries count as the
-	// client's address. Absent or 0: the peer's address counts.
+	// client's address. That address is told in the log at `logLevel: debug` and nothing depends on it. Absent or 0:
+	// the peer's address counts.
 	TrustedProxyHops *int32 `json:"trustedProxyHops,omitempty"`
 }
 

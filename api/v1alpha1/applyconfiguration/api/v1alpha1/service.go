@@ -20,7 +20,7 @@ type ServiceApplyConfiguration struct {
 	URL *apiv1alpha1.BackendURL `json:"url,omitempty"`
 	// Audience is the `aud` of the identity assertion, for example `hr`. The backend must check it.
 	Audience *string `json:"audience,omitempty"`
-	// Timeout of the call to the backend, at most 5s. Absent: 2s.
+	// Timeout of the call to the backend, from 100ms to 5s. Absent: 2s.
 	Timeout *v1.Duration `json:"timeout,omitempty"`
 	// Response says what the backend answers. `Message`: a BotBonnie message, validated and passed on. `Template`: any
 	// JSON, from which `template` makes the text. Absent: `Message`.

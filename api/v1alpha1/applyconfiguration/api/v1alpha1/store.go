@@ -20,7 +20,8 @@ type StoreApplyConfiguration struct {
 	// EncryptionKeySecretRef names the keys that seal what is confidential in the store: at least 32 random bytes
 	// each, one a line in base64, newest first. Absent: the store's own protection is relied on.
 	EncryptionKeySecretRef *SecretKeyReferenceApplyConfiguration `json:"encryptionKeySecretRef,omitempty"`
-	// AuditRetention is how long the record of linking and unlinking is kept. Absent: 9600h (400 days).
+	// AuditRetention is how long the record of linking and unlinking is kept, from 24h to 87600h. Absent: 9600h (400
+	// days).
 	AuditRetention *v1.Duration `json:"auditRetention,omitempty"`
 }
 

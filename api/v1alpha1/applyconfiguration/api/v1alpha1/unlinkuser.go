@@ -17,8 +17,9 @@ type UnlinkUserApplyConfiguration struct {
 	// Subject is the person's `sub` at the issuer: every chat account linked to this identity. Absent: `userID` or
 	// `account` is set.
 	Subject *string `json:"subject,omitempty"`
-	// Account is the value of the ChannelLink's `userClaim` at the last login, compared exactly, for example
-	// `j.dupont@vision.example`. Absent: `userID` or `subject` is set.
+	// Account is the value that the claim `oidc.userClaim` of the ChannelLink (`sub` unless set) had at the last login,
+	// compared exactly, for example `j.dupont@vision.example` where that claim is `email`. Absent: `userID` or
+	// `subject` is set.
 	Account *string `json:"account,omitempty"`
 	// Issuer of the person whom `subject` or `account` names. Absent: the ChannelLink's issuer.
 	Issuer *apiv1alpha1.URL `json:"issuer,omitempty"`

@@ -15,7 +15,8 @@ type WebhookApplyConfiguration struct {
 	// ForwardTo is the webhook URL of the bot that is already there; it gets the untouched body and headers, and its
 	// answer decides what the platform sees. Absent: events that do not concern linking are dropped.
 	ForwardTo *apiv1alpha1.BackendURL `json:"forwardTo,omitempty"`
-	// Timeout of the call to `forwardTo`. Absent: 1s.
+	// Timeout of the call to `forwardTo`, from 100ms to 10s. On LINE more than 1.5s counts as 1.5s, because LINE itself
+	// waits for 2s. Absent: 1s.
 	Timeout *v1.Duration `json:"timeout,omitempty"`
 	// Registration says whether the webhook URL that is set at the platform is looked at. `Observe` compares it with
 	// ours, runs the platform's test where there is one, and reports in the condition `Registered`. Absent: `Manual`.
