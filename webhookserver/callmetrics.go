@@ -108,6 +108,8 @@ func classOf(status int, err error) string {
 		return "unreachable"
 	}
 	switch {
+	case status < http.StatusOK:
+		return "unusable"
 	case status < http.StatusMultipleChoices:
 		return "2xx"
 	case status < http.StatusBadRequest:

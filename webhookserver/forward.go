@@ -85,7 +85,7 @@ func (b *bot) forward(ctx context.Context, r *http.Request, body []byte, batch e
 	switch {
 	case errors.Is(err, outbound.TimedOut):
 		status = http.StatusGatewayTimeout
-	case err != nil || http.StatusText(status) == "":
+	case err != nil || status < http.StatusOK || http.StatusText(status) == "":
 		status = http.StatusBadGateway
 	case status < http.StatusMultipleChoices:
 		return http.StatusOK

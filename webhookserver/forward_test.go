@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"channellink.dev/operator/webhookserver/config"
+	"channellink.dev/operator/webhookserver/outbound/outboundtest"
 )
 
 // oldBot is the bot that was there before. It notes what it gets.
@@ -261,6 +262,52 @@ func TestForwardInTime(t *testing.T) {
 				t.Errorf("%d after %v, want 504 within %v", a.Code, took, c.most)
 			}
 		})
+	}
+}
+
+// C54, C55: a bot that changes the protocol has not taken the call, and holds up nothing: its connection is closed at once.
+func TestForwardSwitchedProtocol(t *testing.T) {
+	switcher := outboundtest.NewSwitcher(t)
+	w := newWorld(t, func(_ *world, s *config.Settings) {
+		s.Channels[0].Webhook = config.Webhook{ForwardTo: switcher.URL, Timeout: config.Duration(time.Second)}
+	})
+	w.untilReady(t)
+	body := `{"destination":"x","events":[]}`
+	if a := w.post(t, "/hr/webhook", body, byLINE(body)); a.Code != http.StatusBadGateway {
+		t.Errorf("answered %d, want 502", a.Code)
+	}
+	left(t, switcher)
+	const line = `channellink_outbound_calls_total{channel="vision-hr",class="unreachable",target="forward"} 1`
+	if metrics := do(t, http.MethodGet, w.Ops+"/metrics", nil).Body; !strings.Contains(metrics, line+"\n") {
+		t.Errorf("no %s", line)
+	}
+}
+
+// C54, C55: nor has a sibling, or what answers in its place.
+func TestSiblingSwitchedProtocol(t *testing.T) {
+	switcher := outboundtest.NewSwitcher(t)
+	w := newWorld(t, onFacebook, func(_ *world, s *config.Settings) {
+		s.Channels[0].Messenger.Siblings = []string{switcher.URL + "/hr"}
+	})
+	w.untilReady(t)
+	body := metaEvent("222", psid, metaUnlinked, time.Now())
+	if a := w.post(t, "/hr/webhook", body, byMeta(body)); a.Code != http.StatusServiceUnavailable {
+		t.Errorf("answered %d, want 503", a.Code)
+	}
+	left(t, switcher)
+	const line = `channellink_outbound_calls_total{channel="vision-hr",class="unusable",target="sibling"} 1`
+	if metrics := do(t, http.MethodGet, w.Ops+"/metrics", nil).Body; !strings.Contains(metrics, line+"\n") {
+		t.Errorf("no %s", line)
+	}
+}
+
+// left waits until the server has closed its connection to the switcher.
+func left(t *testing.T, s outboundtest.Switcher) {
+	t.Helper()
+	select {
+	case <-s.Left:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the connection is left open")
 	}
 }
 

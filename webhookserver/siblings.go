@@ -111,10 +111,11 @@ func (s *siblings) post(ctx context.Context, url string, header http.Header, bod
 	}
 	s.count(resp.StatusCode, nil)
 	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxStrayBody)) // so that the connection can be used again
 	if resp.StatusCode != http.StatusOK {
+		// What comes with it stays unread: after a 101 it would come without a time limit.
 		s.log.WarnContext(ctx, "sibling refuses the call", "sibling", req.URL.Host, "code", resp.StatusCode)
 		return false
 	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxStrayBody)) // so that the connection can be used again
 	return true
 }

@@ -112,7 +112,7 @@ type Response struct {
 }
 
 // Do sends a request and reads the answer, whatever its status is, unless that
-// is 3xx. Its error is always an [Error].
+// is 3xx or below 200. Its error is always an [Error].
 func (c *Client) Do(req *http.Request) (*Response, error) {
 	resp, err := c.RoundTrip(req)
 	if err != nil {
@@ -191,6 +191,10 @@ func (c *Client) exchange(req *http.Request) (*http.Response, error) {
 		return nil, exchangeError(ctx, host, 0, err)
 	}
 	defer func() { _ = resp.Body.Close() }() // unread rest: closes the connection
+	if resp.StatusCode < http.StatusOK {
+		// 101 is no answer: the transport has let go of the connection, and with it of our time limit.
+		return nil, &Error{Reason: ConnectionLost, Host: showHost(host), Status: resp.StatusCode}
+	}
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		return nil, &Error{Reason: Redirected, Host: showHost(host), Status: resp.StatusCode}
 	}

@@ -226,6 +226,34 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// C54, C55: an upstream that changes the protocol unasked gets its connection closed at once. Nothing of ours would ever close
+// it again, and it would not count among the connections to the host: so there are more calls here than those.
+func TestSwitchedProtocol(t *testing.T) {
+	switcher := outboundtest.NewSwitcher(t)
+	client := newLocal(t, Options{})
+	for range maxConnsPerHost + 1 {
+		ended := make(chan error, 1)
+		go func() {
+			_, err := client.Get(t.Context(), switcher.URL)
+			ended <- err
+		}()
+		select {
+		case err := <-ended:
+			want := &Error{Reason: ConnectionLost, Host: "localhost", Status: http.StatusSwitchingProtocols}
+			if diff := cmp.Diff(error(want), err); diff != "" {
+				t.Fatal(diff)
+			}
+		case <-time.After(2 * DefaultTimeout):
+			t.Fatal("the call goes on after twice its time")
+		}
+		select {
+		case <-switcher.Left:
+		case <-time.After(2 * DefaultTimeout):
+			t.Fatal("the connection is left open")
+		}
+	}
+}
+
 func TestConnectFailed(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

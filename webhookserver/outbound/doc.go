@@ -9,8 +9,8 @@
 //     disguise;
 //   - the address that is really dialled, in the socket's control hook, so that
 //     a second DNS answer cannot differ from the one that was judged;
-//   - the answer: no redirect is followed, at most 1 MiB is read, and the whole
-//     exchange ends within 5 s.
+//   - the answer: no redirect is followed, no other protocol is spoken, at most
+//     1 MiB is read, and the whole exchange ends within 5 s.
 //
 // No error of this package holds a path, a query, a body or any other text that
 // an upstream wrote: an [Error] is a [Reason] of a closed set, a host and a

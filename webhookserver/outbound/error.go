@@ -24,7 +24,7 @@ const (
 	DNSFailed      Reason = "DNSFailed"      // the name has no address
 	ConnectFailed  Reason = "ConnectFailed"  // no TCP connection
 	TLSFailed      Reason = "TLSFailed"      // no TLS session; see [Error].Detail
-	ConnectionLost Reason = "ConnectionLost" // the exchange broke, or was not HTTP
+	ConnectionLost Reason = "ConnectionLost" // the exchange broke, or was not HTTP (any more)
 	TimedOut       Reason = "TimedOut"       // the time limit passed
 	Canceled       Reason = "Canceled"       // the caller gave up
 	Redirected     Reason = "Redirected"     // a 3xx answer: never followed

@@ -59,10 +59,11 @@ func (e *exporter) send(ctx context.Context, spans []sdktrace.ReadOnlySpan) erro
 		return fmt.Errorf("call the collector: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // what it holds matters to nobody
 	if resp.StatusCode != http.StatusOK {
+		// What comes with it stays unread: after a 101 it would come without a time limit.
 		return fmt.Errorf("call the collector: answered %d", resp.StatusCode)
 	}
+	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer) // what it holds matters to nobody
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
@@ -14,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 
+	"channellink.dev/operator/webhookserver/outbound/outboundtest"
 	"channellink.dev/operator/webhookserver/tracing"
 	"channellink.dev/operator/webhookserver/tracing/tracingtest"
 )
@@ -123,5 +125,29 @@ func TestCollectorAway(t *testing.T) {
 	}
 	if got := len(r.Spans()); got != 1 {
 		t.Errorf("%d spans were taken, want that of the good time", got)
+	}
+}
+
+// A collector that changes the protocol is one that takes nothing: its connection, which no time limit would close any more,
+// is closed at once.
+func TestCollectorSwitches(t *testing.T) {
+	switcher := outboundtest.NewSwitcher(t)
+	log := &bytes.Buffer{}
+	p := tracing.New(tracing.Options{URL: switcher.URL + "/v1/traces", Service: "channellink-server", Log: slog.New(slog.NewTextHandler(log, nil))})
+	_, s := p.Tracer("server").Start(t.Context(), "GET /")
+	s.End()
+	if err := p.ForceFlush(t.Context()); err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-switcher.Left:
+	case <-time.After(20 * time.Second):
+		t.Error("the connection is left open")
+	}
+	if err := p.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "answered 101") {
+		t.Errorf("the log:\n%s", log)
 	}
 }
