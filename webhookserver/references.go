@@ -2,9 +2,9 @@ package webhookserver
 
 import (
 	"bytes"
-	"encoding/pem"
 
 	"channellink.dev/operator/webhookserver/adminapi"
+	"channellink.dev/operator/webhookserver/authorize"
 	"channellink.dev/operator/webhookserver/config"
 	"channellink.dev/operator/webhookserver/secretfile"
 )
@@ -77,7 +77,7 @@ func channelReferences(c *config.Channel, files *secretfile.Watcher) []reference
 		list.add(c.OIDC.ClientSecret).valid = boundTo(c.OIDC, files)
 	}
 	if c.OIDC.PrivateKey != nil {
-		list.add(c.OIDC.PrivateKey).valid = holdsPEM
+		list.add(c.OIDC.PrivateKey).valid = holdsKey
 	}
 	if c.OIDC.CABundle != nil {
 		list.add(c.OIDC.CABundle).valid = holdsCertificates
@@ -117,7 +117,5 @@ func boundTo(o config.OIDC, files *secretfile.Watcher) func(secretfile.Snapshot)
 	}
 }
 
-func holdsPEM(s secretfile.Snapshot) bool {
-	block, _ := pem.Decode(s.Raw())
-	return block != nil
-}
+// holdsKey reports whether logins can sign with the private key.
+func holdsKey(s secretfile.Snapshot) bool { return authorize.UsableKey(s.Raw()) }

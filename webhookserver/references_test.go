@@ -1,15 +1,27 @@
 package webhookserver
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"reflect"
 	"slices"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 
+	"channellink.dev/operator/webhookserver/adminapi"
 	"channellink.dev/operator/webhookserver/config"
 	"channellink.dev/operator/webhookserver/secretfile"
+	"channellink.dev/operator/webhookserver/secretfile/secretfiletest"
 )
 
 // fill sets every file below v, naming it after its place, and returns the names.
@@ -57,5 +69,60 @@ func TestEveryReferenceIsFollowed(t *testing.T) {
 	slices.Sort(want)
 	if diff := cmp.Diff(want, fieldsOf(storeReferences(s, files))); diff != "" {
 		t.Errorf("references of the store (-want +got):\n%s", diff)
+	}
+}
+
+// The pod of a channel whose private key no assertion can be signed with is not ready, and that of one whose key is good is,
+// in whichever of the promised forms it comes.
+func TestPrivateKeyReference(t *testing.T) {
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwk := func(key any) []byte {
+		raw, err := json.Marshal(jose.JSONWebKey{Key: key, KeyID: "of 2026", Use: "sig"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(ecKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "chatbot"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, ecKey.Public(), ecKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	for _, c := range []struct {
+		reason string
+		file   []byte
+		want   adminapi.ReferenceState
+	}{
+		{"a JWK, elliptic", jwk(ecKey), adminapi.ReferencePresent},
+		{"a JWK, RSA", jwk(rsaKey), adminapi.ReferencePresent},
+		{"PEM", private, adminapi.ReferencePresent},
+		{"PEM behind its certificate", slices.Concat(certificate, private), adminapi.ReferencePresent},
+		{"a certificate alone signs nothing", certificate, adminapi.ReferenceInvalid},
+		{"nor does a public JWK", jwk(rsaKey.Public()), adminapi.ReferenceInvalid},
+		{"a PEM block that holds no key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("x")}), adminapi.ReferenceInvalid},
+		{"words", []byte("see the vault\n"), adminapi.ReferenceInvalid},
+	} {
+		volume := secretfiletest.NewVolume(t, map[string]string{"key": string(c.file)})
+		channel := config.Channel{OIDC: config.OIDC{PrivateKey: &config.File{Field: "oidc.privateKeySecretRef", Path: volume.Path("key")}}}
+		references := channelReferences(&channel, secretfile.NewWatcher(secretfile.Options{}))
+		if len(references) != 1 {
+			t.Fatalf("%d references, want that of the key", len(references))
+		}
+		if got := references[0].state(); got != c.want || references[0].usable() != (c.want == adminapi.ReferencePresent) {
+			t.Errorf("%s: %s, usable %t; want %s", c.reason, got, references[0].usable(), c.want)
+		}
 	}
 }

@@ -33,6 +33,12 @@ type clientKey struct {
 	certificate []byte
 }
 
+// UsableKey reports whether client assertions can be signed with what the file of the private key holds.
+func UsableKey(raw []byte) bool {
+	_, err := parseKey(raw)
+	return err == nil
+}
+
 // parseKey reads a private JWK, or the first private key of a PEM file.
 func parseKey(raw []byte) (clientKey, error) {
 	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {

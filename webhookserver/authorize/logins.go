@@ -31,7 +31,7 @@ type Issuer interface {
 type Secrets struct {
 	// ClientSecret reports false when there is no value, or when it is bound to another issuer than the channel's.
 	ClientSecret func() (secretfile.Secret, bool)
-	// PrivateKey is the PEM of the key for private_key_jwt.
+	// PrivateKey is the file of the key for private_key_jwt, for which [UsableKey] holds.
 	PrivateKey func() ([]byte, bool)
 	// CodeKey keys the pseudonyms of linking.code: Stable.
 	CodeKey func() (secretfile.Secret, bool)
