@@ -149,15 +149,23 @@ func (c *confirmer) lookFor(ctx context.Context, waiting ...chan struct{}) {
 	}
 }
 
-// nextLook is when the first of the links that wait is due; false if none waits.
+// nextLook is when the first of the links that wait is due, or when to ask for that again; false if none waits.
 func (c *confirmer) nextLook(ctx context.Context) (time.Time, bool) {
 	waiting, err := c.waiting(ctx)
 	if err != nil || len(waiting) == 0 {
 		return time.Time{}, false
 	}
-	next := dueAfter(waiting[0].ConsentAt, c.last)
-	for _, l := range waiting[1:] {
-		if at := dueAfter(l.ConsentAt, c.last); at.Before(next) {
+	now := c.now()
+	if c.last.After(now) { // the clock was set back
+		c.last = now
+	}
+	next := now.Add(lookForWaiting)
+	for _, l := range waiting {
+		at := dueAfter(l.ConsentAt, c.last)
+		if l.ConsentAt.After(now.Add(link.EventSkew)) { // its age is not known any more
+			at = c.last.Add(slowestLook)
+		}
+		if at.Before(next) {
 			next = at
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -286,6 +287,48 @@ func TestLookUpIsShared(t *testing.T) {
 		}
 		if diff := cmp.Diff([]int{0, 5}, seconds(start, f.looks[:2])); diff != "" || len(f.confirmed) != 1 {
 			t.Errorf("%d confirmed; look-ups: the one that ran, and one for all who came meanwhile (-want +got)\n%s", len(f.confirmed), diff)
+		}
+	})
+}
+
+// A clock that is set back by an hour, by which the last look-up and a login that waits are of the time to come, holds up
+// neither the logins after that nor, for long, that one.
+func TestConfirmerClockSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ahead atomic.Int64 // of the process's clock
+		ahead.Store(int64(time.Hour))
+		f := &fakeBotBonnie{}
+		c := f.confirmer()
+		c.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { c.run(ctx); close(ended) }()
+
+		f.wait("U1", "code-1", c.now())             // nobody confirms this one before
+		time.Sleep(lookForWaiting + 10*time.Second) // the bubble's clock
+		ahead.Store(0)
+		before := len(f.now().looks)
+		start := time.Now()
+		c.wake()
+		f.wait("U2", "code-2", c.now())
+		f.mu.Lock()
+		f.records = []botbonnie.Customer{record("U2", "code-2")}
+		f.mu.Unlock()
+		time.Sleep(lookForWaiting + firstLook) // the bubble's clock
+		if n := len(f.now().confirmed); n != 1 {
+			t.Errorf("%d confirmations in %v, want that of the login after the step", n, time.Since(start))
+		}
+		f.mu.Lock()
+		f.records = append(f.records, record("U1", "code-1"))
+		f.mu.Unlock()
+		time.Sleep(2 * slowestLook) // the bubble's clock
+		stop()
+		<-ended
+		if len(f.confirmed) != 2 {
+			t.Errorf("%d confirmations, want that of the login before the step too", len(f.confirmed))
+		}
+		if n := len(f.looks) - before; n < 2 || n > 8 {
+			t.Errorf("%d look-ups after the step, at %v", n, seconds(start, f.looks[before:]))
 		}
 	})
 }
