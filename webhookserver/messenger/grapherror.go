@@ -14,7 +14,7 @@ import (
 // repeat what was sent.
 type GraphError struct {
 	Status, Code, Subcode int
-	// RetryAfter is how long the page is to be left alone, if Graph said so.
+	// RetryAfter is how long the page is to be left alone, if Graph said so; a day at most.
 	RetryAfter time.Duration
 }
 
@@ -70,6 +70,9 @@ func (e *GraphError) meaning() error {
 // usageHeader tells how near a page is to its limits (Graph API, rate limiting).
 const usageHeader = "X-Business-Use-Case-Usage"
 
+// maxWait bounds, in minutes, how long a page can be left alone: no limit of Graph's counts for longer than a day.
+const maxWait = 24 * 60
+
 // graphError reads why Graph refused a call.
 func graphError(resp *outbound.Response) *GraphError {
 	var said struct {
@@ -86,7 +89,7 @@ func graphError(resp *outbound.Response) *GraphError {
 	_ = json.Unmarshal([]byte(resp.Header.Get(usageHeader)), &usage) // most answers have none
 	for _, pages := range usage {
 		for _, page := range pages {
-			e.RetryAfter = max(e.RetryAfter, time.Duration(page.Minutes)*time.Minute)
+			e.RetryAfter = max(e.RetryAfter, time.Duration(min(max(page.Minutes, 0), maxWait))*time.Minute)
 		}
 	}
 	return e

@@ -100,6 +100,9 @@ func TestRenewedAppSecret(t *testing.T) {
 // A message is sent once, with the proof of the app secret; a refusal is told by the meaning of its numbers.
 func TestSend(t *testing.T) {
 	const psid = "7051340731987654"
+	usage := func(minutes string) string {
+		return `{"1234779123812":[{"type":"pages","call_count":100,"estimated_time_to_regain_access":` + minutes + `}]}`
+	}
 	for _, c := range []struct {
 		reason    string
 		to        string
@@ -119,11 +122,12 @@ func TestSend(t *testing.T) {
 		{"another permission", psid, &messengertest.Step{Status: 403, Code: 10}, link.ErrTokenRejected, 0, 0},
 		{"a bad picture", psid, &messengertest.Step{Status: 400, Code: 100, Subcode: 2018005}, link.ErrMessageRefused, 0, 0},
 		{"the app's limit", psid, &messengertest.Step{Status: 400, Code: 4}, link.ErrRateLimited, 0, 0},
-		{
-			"the page's limit, with a time", psid,
-			&messengertest.Step{Status: 400, Code: 32, Usage: `{"1234779123812":[{"type":"pages","call_count":100,"estimated_time_to_regain_access":7}]}`},
-			link.ErrRateLimited, 7 * time.Minute, 0,
-		},
+		{"the page's limit, with a time", psid, &messengertest.Step{Status: 400, Code: 32, Usage: usage("7")}, link.ErrRateLimited, 7 * time.Minute, 0},
+		{"a month, for which nobody waits", psid, &messengertest.Step{Status: 400, Code: 32, Usage: usage("43200")}, link.ErrRateLimited, 24 * time.Hour, 0},
+		{"more than a duration holds", psid, &messengertest.Step{Status: 400, Code: 32, Usage: usage("200000000")}, link.ErrRateLimited, 24 * time.Hour, 0},
+		{"a time that is over", psid, &messengertest.Step{Status: 400, Code: 32, Usage: usage("-7")}, link.ErrRateLimited, 0, 0},
+		{"a negative time that makes a long one", psid, &messengertest.Step{Status: 400, Code: 32, Usage: usage("-200000000")}, link.ErrRateLimited, 0, 0},
+		{"no number at all", psid, &messengertest.Step{Status: 400, Code: 32, Usage: usage("1e300")}, link.ErrRateLimited, 0, 0},
 		{"the answer is lost: no second try, since nobody knows", psid, &messengertest.Step{Cut: true}, outbound.ConnectionLost, 0, 1},
 	} {
 		fake := messengertest.New(t, psid)
