@@ -11,6 +11,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -72,8 +73,9 @@ func (r *ChannelLinkReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	if err := r.Client.Get(ctx, req.NamespacedName, link); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.forget(req.NamespacedName)
+			err = r.sweep(ctx, req.NamespacedName)
 		}
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+		return ctrl.Result{}, err
 	}
 	link = r.Statuses.Latest(link)
 	if link.DeletionTimestamp != nil {
@@ -89,15 +91,15 @@ func (r *ChannelLinkReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 		return ctrl.Result{}, nil
 	}
 
-	var problem *status.Problem
-	defer func() {
-		err = errors.Join(err, r.tell(ctx, link, problem))
-	}()
-
-	if err = r.carryOut(ctx, link); err != nil {
-		problem, result, err = judge(link, err)
+	failure := r.carryOut(ctx, link)
+	if errors.Is(failure, errOutdated) {
+		return ctrl.Result{RequeueAfter: shortestPause}, nil
 	}
-	return result, err
+	var problem *status.Problem
+	if failure != nil {
+		problem, result, err = judge(link, failure)
+	}
+	return result, errors.Join(err, r.tell(ctx, link, problem, nil))
 }
 
 // forget drops all that is kept of a ChannelLink that is gone.
@@ -107,16 +109,17 @@ func (r *ChannelLinkReconciler) forget(key types.NamespacedName) {
 	r.grants.forget(key)
 }
 
-// carryOut does the steps that need the spec to be good.
+// carryOut does the steps that come before observing.
 func (r *ChannelLinkReconciler) carryOut(ctx context.Context, link *v1alpha1.ChannelLink) error {
+	// Before the spec is judged: one that is refused may have a server from before.
+	if err := r.hold(ctx, link); err != nil {
+		return err
+	}
 	if err := r.claim(ctx, link); err != nil {
 		return err
 	}
 	objects, err := r.build(ctx, link)
 	if err != nil {
-		return err
-	}
-	if err := r.hold(ctx, link); err != nil {
 		return err
 	}
 	if suspended(link) {
@@ -214,14 +217,22 @@ func (r *ChannelLinkReconciler) apply(ctx context.Context, link *v1alpha1.Channe
 	return nil
 }
 
-// tell observes and writes the status. While a server is there that has not been asked yet (the operator has just
-// started), it holds its tongue: the first answer brings the next pass.
-func (r *ChannelLinkReconciler) tell(ctx context.Context, link *v1alpha1.ChannelLink, problem *status.Problem) error {
+// tell observes, writes the status, with the progress of a deletion in it if there is one, and has the server asked again as
+// soon as that status calls for. While a server is there that has not been asked yet (the operator has just started), it holds
+// its tongue: the first answer brings the next pass.
+func (r *ChannelLinkReconciler) tell(ctx context.Context, link *v1alpha1.ChannelLink, problem *status.Problem, progress *status.UnlinkAll) error {
 	seen, known, err := r.observe(ctx, link, problem)
-	if err != nil || !known {
+	if err != nil {
 		return err
 	}
-	return r.Statuses.Write(ctx, link, statusOf(link, seen, metav1.NewTime(r.Clock.Now().Truncate(time.Second))))
+	told := link.Status
+	if known {
+		seen.UnlinkAll = progress
+		told = statusOf(link, seen, metav1.NewTime(r.Clock.Now().Truncate(time.Second)))
+		err = r.Statuses.Write(ctx, link, told)
+	}
+	r.Poller.Pace(client.ObjectKeyFromObject(link), meta.IsStatusConditionTrue(told.Conditions, v1alpha1.ConditionReady))
+	return err
 }
 
 // belongsTo tells whether an object is a child of this very ChannelLink.

@@ -154,7 +154,7 @@ func (g *grants) give(link *v1alpha1.ChannelLink) {
 	g.claims[client.ObjectKeyFromObject(link)] = grant{link.UID, wanted(link)}
 }
 
-// forget drops what is kept of a ChannelLink that is gone.
+// forget takes the grant back from a ChannelLink that is gone, or was refused another one.
 func (g *grants) forget(key types.NamespacedName) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -40,7 +41,7 @@ func (n neighbours) Update(ctx context.Context, e event.UpdateEvent, q requestQu
 		n.claimants(ctx, wanted(was), q)
 		n.claimants(ctx, wanted(is), q)
 	}
-	if appSecretKey(was) != appSecretKey(is) || wanted(was) != wanted(is) || atRest(was) != atRest(is) || is.DeletionTimestamp != nil {
+	if appSecretKey(was) != appSecretKey(is) || atRest(was) != atRest(is) || is.DeletionTimestamp != nil {
 		n.siblings(ctx, was, q)
 		n.siblings(ctx, is, q)
 	}
@@ -91,11 +92,12 @@ func (s servedNeighbours) Create(ctx context.Context, e event.CreateEvent, q req
 	}
 }
 
-// Update enqueues the claimants of the URL that is served no more.
+// Update enqueues the claimants of the URL that is served no more, and the siblings.
 func (s servedNeighbours) Update(ctx context.Context, e event.UpdateEvent, q requestQueue) {
 	was, is := e.ObjectOld.GetAnnotations()[names.AnnotationPublicURL], e.ObjectNew.GetAnnotations()[names.AnnotationPublicURL]
 	if was != is {
 		s.claimants(ctx, claimOf("", "", was), q)
+		s.siblingsOf(ctx, e.ObjectNew, q)
 	}
 }
 
@@ -121,22 +123,60 @@ func (s servedNeighbours) siblingsOf(ctx context.Context, service client.Object,
 	}
 }
 
-// parents maps a child object to its ChannelLink by namespace and instance label. Not by ownerReference: a volume has none.
-func parents(reader client.Reader) handler.MapFunc {
-	return func(ctx context.Context, object client.Object) []reconcile.Request {
-		owner, err := ownerOf(ctx, reader, object)
-		if err != nil {
-			log.FromContext(ctx).Error(err, "Could not find the ChannelLink of an object", "object", client.ObjectKeyFromObject(object))
-		}
-		if owner == nil {
-			return nil
-		}
-		return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(owner)}}
+// toParent enqueues the ChannelLink of a child object, by namespace and instance label. Not by ownerReference: a volume has
+// none.
+type toParent struct{ client.Reader }
+
+var _ handler.EventHandler = toParent{}
+
+// Create enqueues nobody for an object that somebody owns: the operator has just made it, or is about to look at everything.
+// For one whose ChannelLink is gone it enqueues that one, to be swept.
+func (p toParent) Create(ctx context.Context, e event.CreateEvent, q requestQueue) {
+	if !ownerless(e.Object) || p.parent(ctx, e.Object) != nil {
+		return
+	}
+	// A name that is made of another is its own base, so what is enqueued need not be the former name.
+	q.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: e.Object.GetNamespace(), Name: e.Object.GetLabels()[names.LabelInstance]}})
+}
+
+// Update enqueues the ChannelLink that the object belongs to, and the one that it belonged to by labels that were edited.
+func (p toParent) Update(ctx context.Context, e event.UpdateEvent, q requestQueue) {
+	p.enqueue(ctx, e.ObjectNew, q)
+	if e.ObjectOld.GetLabels()[names.LabelInstance] != e.ObjectNew.GetLabels()[names.LabelInstance] {
+		p.enqueue(ctx, e.ObjectOld, q)
 	}
 }
 
-// notOnCreate drops the events of objects that appear: the operator has just made them, or is about to look at everything.
-var notOnCreate = predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }}
+// Delete enqueues the ChannelLink that lacks the object now.
+func (p toParent) Delete(ctx context.Context, e event.DeleteEvent, q requestQueue) {
+	p.enqueue(ctx, e.Object, q)
+}
+
+// Generic does nothing: nothing sends such events.
+func (p toParent) Generic(context.Context, event.GenericEvent, requestQueue) {}
+
+func (p toParent) enqueue(ctx context.Context, object client.Object, q requestQueue) {
+	if owner := p.parent(ctx, object); owner != nil {
+		q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(owner)})
+	}
+}
+
+func (p toParent) parent(ctx context.Context, object client.Object) *v1alpha1.ChannelLink {
+	owner, err := ownerOf(ctx, p, object)
+	if err != nil {
+		// Only a missing index or a stopped cache can fail here.
+		log.FromContext(ctx).Error(err, "Could not find the ChannelLink of an object", "object", client.ObjectKeyFromObject(object))
+	}
+	return owner
+}
+
+// lostFinalizer lets the update pass that takes the finalizer off a ChannelLink whose policy wants it, as `kubectl replace` does
+// with a manifest. The generation counts changes of the spec alone.
+var lostFinalizer = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	was, is := e.ObjectOld.(*v1alpha1.ChannelLink), e.ObjectNew.(*v1alpha1.ChannelLink)
+	return unlinksAll(is) && is.DeletionTimestamp == nil &&
+		controllerutil.ContainsFinalizer(was, names.UnlinkAllFinalizer) && !controllerutil.ContainsFinalizer(is, names.UnlinkAllFinalizer)
+}}
 
 // Indexers of ChannelLinks.
 var linkIndexes = map[string]client.IndexerFunc{

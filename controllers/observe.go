@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -70,7 +71,6 @@ func (r *ChannelLinkReconciler) server(link *v1alpha1.ChannelLink, deployment *a
 	}
 	r.Poller.Watch(key, Subject{
 		Target:       adminapi.Target{BaseURL: desired.AdminURL(link), Audience: string(link.UID)},
-		Ready:        meta.IsStatusConditionTrue(link.Status.Conditions, v1alpha1.ConditionReady),
 		SettingsHash: deployment.Spec.Template.Annotations[names.AnnotationSettingsHash],
 		ReadyPods:    deployment.Status.ReadyReplicas,
 	})
@@ -168,7 +168,8 @@ func (r *ChannelLinkReconciler) siblings(ctx context.Context, link *v1alpha1.Cha
 		}
 		// One without a Service (its claim is refused, say) could not be reached, and would fail every webhook call.
 		if service != nil {
-			siblings = append(siblings, desired.SiblingOf(other))
+			served := cmp.Or(service.Annotations[names.AnnotationPublicURL], string(other.Spec.PublicURL))
+			siblings = append(siblings, desired.SiblingOf(other, served))
 		}
 	}
 	slices.SortFunc(siblings, func(a, b desired.Sibling) int { return strings.Compare(a.ServiceURL, b.ServiceURL) })

@@ -69,22 +69,16 @@ type Poller struct {
 // Subject is what the poller has to know of a ChannelLink to ask its server.
 type Subject struct {
 	Target adminapi.Target
-	// Ready: the ChannelLink is ready, so that its server is asked at the slow pace.
-	Ready bool
 	// SettingsHash and ReadyPods are those of the Deployment. When they change, the server may have news.
 	SettingsHash string
 	ReadyPods    int32
 }
 
-// sameServer tells whether two subjects differ in Ready at most, which follows from what the server said before.
-func (s Subject) sameServer(other Subject) bool {
-	s.Ready = other.Ready
-	return s == other
-}
-
 // polled is one server that is asked.
 type polled struct {
 	Subject
+	// ready: its ChannelLink is, so that it is asked at the slow pace.
+	ready  bool
 	answer *Answer
 	// failures in a row, and refusals since the last answer.
 	failures, refusals int
@@ -112,15 +106,26 @@ func (p *Poller) Watch(key types.NamespacedName, subject Subject) {
 		server = &polled{}
 		p.servers[key] = server
 	}
-	switch {
-	case !subject.sameServer(server.Subject):
+	if server.Subject != subject {
 		p.queue.Add(key)
-	case server.Ready && !subject.Ready:
+	}
+	server.Subject = subject
+}
+
+// Pace has the server asked seldom while its ChannelLink is ready, and often while it is not.
+func (p *Poller) Pace(key types.NamespacedName, ready bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	server, ok := p.servers[key]
+	if !ok {
+		return
+	}
+	if server.ready && !ready {
 		// Not at once: two pods of different opinion would be asked in turns without a pause, each answer leading to
 		// the next question.
 		p.queue.AddAfter(key, p.PendingInterval)
 	}
-	server.Subject = subject
+	server.ready = ready
 }
 
 // Forget stops asking.
@@ -204,7 +209,7 @@ func (p *Poller) ask(ctx context.Context, key types.NamespacedName) {
 	p.mu.Lock()
 	changed := server.take(answer, err, p.Now())
 	pause := p.PendingInterval
-	if server.Ready && server.answer.Contact == status.Answered && server.failures == 0 {
+	if server.ready && server.answer.Contact == status.Answered && server.failures == 0 {
 		pause = p.ReadyInterval
 	}
 	p.mu.Unlock()

@@ -116,31 +116,48 @@ func (p *pollerTest) expect(d time.Duration, leastAsked, mostAsked, wantChanged 
 	}
 }
 
+// pass is what a pass over a ChannelLink tells the poller: what it saw, and whether the ChannelLink is ready.
+type pass struct {
+	Subject
+	ready bool
+}
+
+// watch does what the pass does.
+func (p *pollerTest) watch(seen pass) {
+	p.poller.Watch(someLink, seen.Subject)
+	p.poller.Pace(someLink, seen.ready)
+}
+
 var (
 	someLink = types.NamespacedName{Namespace: "vision", Name: "hr"}
-	pending  = Subject{Target: adminapi.Target{BaseURL: "http://hr-admin.vision.svc:8082", Audience: "uid"}, SettingsHash: "a"}
+	pending  = pass{Subject: Subject{Target: adminapi.Target{BaseURL: "http://hr-admin.vision.svc:8082", Audience: "uid"}, SettingsHash: "a"}}
 )
 
-func ready(s Subject) Subject {
-	s.Ready, s.ReadyPods = true, 1
-	return s
+func ready(seen pass) pass {
+	seen.ready, seen.ReadyPods = true, 1
+	return seen
+}
+
+func unready(seen pass) pass {
+	seen.ready = false
+	return seen
 }
 
 // A server is asked at once, then every 5 s ± 20 % until its ChannelLink is ready, and every 30 s ± 20 % from then on; only
 // an answer that changed is told.
 func TestPollerPace(t *testing.T) {
 	poll(t, func(p *pollerTest) {
-		p.poller.Watch(someLink, pending)
+		p.watch(pending)
 		p.expect(time.Second, 1, 1, 1, "at once, and the first answer is news")
 		p.expect(time.Minute, 10, 15, 0, "every 5 s ± 20 %, and the same answer is none")
-		p.poller.Watch(someLink, ready(pending))
+		p.watch(ready(pending))
 		p.during(time.Minute)
 		p.expect(time.Hour, 100, 150, 0, "every 30 s ± 20 %")
 		p.says(adminapi.Status{Version: "2"}, nil)
 		p.expect(time.Minute, 1, 3, 1, "an answer that changed is told once")
 	})
 	poll(t, func(p *pollerTest) {
-		p.poller.Watch(someLink, ready(pending))
+		p.watch(ready(pending))
 		p.during(time.Hour)
 		for i := 1; i < len(p.asked); i++ {
 			if pause := p.asked[i].Sub(p.asked[i-1]); pause < 24*time.Second || pause > 36*time.Second {
@@ -156,25 +173,23 @@ func TestPollerAsksOutOfTurn(t *testing.T) {
 	other.SettingsHash = "b"
 	elsewhere := pending
 	elsewhere.Target.Audience = "another"
-	unready := ready(pending)
-	unready.Ready = false
 	for _, tc := range []struct {
 		reason      string
-		before, now Subject
+		before, now pass
 		atOnce      int
 	}{
 		{"new settings, new pods", ready(pending), ready(other), 1},
-		{"more pods are ready", pending, unready, 1},
+		{"more pods are ready", pending, unready(ready(pending)), 1},
 		{"the ChannelLink was made anew", ready(pending), ready(elsewhere), 1},
-		{"something failed, as its last answer has said", ready(pending), unready, 0},
+		{"something failed, as its last answer has said", ready(pending), unready(ready(pending)), 0},
 		{"looked at again", ready(pending), ready(pending), 0},
 		{"looked at again while it is not ready", pending, pending, 0},
-		{"became ready by this very answer", unready, ready(pending), 0},
+		{"became ready by this very answer", unready(ready(pending)), ready(pending), 0},
 	} {
 		poll(t, func(p *pollerTest) {
-			p.poller.Watch(someLink, tc.before)
+			p.watch(tc.before)
 			p.during(time.Second)
-			p.poller.Watch(someLink, tc.now)
+			p.watch(tc.now)
 			if asked, _ := p.during(time.Second); asked != tc.atOnce {
 				t.Errorf("%s: asked %d times at once, want %d", tc.reason, asked, tc.atOnce)
 			}
@@ -185,11 +200,9 @@ func TestPollerAsksOutOfTurn(t *testing.T) {
 // When something fails, the pace is quick again from there on.
 func TestPollerHurries(t *testing.T) {
 	poll(t, func(p *pollerTest) {
-		p.poller.Watch(someLink, ready(pending))
+		p.watch(ready(pending))
 		p.during(time.Second)
-		failed := ready(pending)
-		failed.Ready = false
-		p.poller.Watch(someLink, failed)
+		p.watch(unready(ready(pending)))
 		p.expect(6*time.Second, 1, 2, 0, "not only after 30 s")
 	})
 }
@@ -207,11 +220,11 @@ func TestPollerDoesNotSpin(t *testing.T) {
 		p.poller.Changed = func(key types.NamespacedName) {
 			p.change(key)
 			answer, _ := p.poller.Answer(key)
-			subject := ready(pending)
-			subject.Ready = answer.Status.Version == "1"
-			p.poller.Watch(key, subject)
+			seen := ready(pending)
+			seen.ready = answer.Status.Version == "1"
+			p.watch(seen)
 		}
-		p.poller.Watch(someLink, pending)
+		p.watch(pending)
 		if asked, _ := p.during(10 * time.Minute); asked > 150 {
 			t.Errorf("asked %d times in 10 minutes: more often than every 5 s ± 20 %%", asked)
 		}
@@ -226,7 +239,7 @@ func TestPollerLinks(t *testing.T) {
 			links++
 			return adminapi.Status{Links: &adminapi.Links{Active: links}}, nil
 		}
-		p.poller.Watch(someLink, ready(pending))
+		p.watch(ready(pending))
 		p.expect(time.Second, 1, 1, 1, "the first number is told")
 		p.expect(4*time.Minute, 6, 10, 0, "later ones wait")
 		if _, told := p.during(time.Hour); told < 10 || told > 12 {
@@ -243,7 +256,7 @@ func TestPollerPatience(t *testing.T) {
 		return answer.Contact
 	}
 	poll(t, func(p *pollerTest) {
-		p.poller.Watch(someLink, ready(pending))
+		p.watch(ready(pending))
 		p.during(time.Second)
 		p.says(adminapi.Status{}, adminapi.ErrUnreachable)
 		for p.failures() < 2 {
@@ -262,7 +275,7 @@ func TestPollerPatience(t *testing.T) {
 	})
 	poll(t, func(p *pollerTest) {
 		p.says(adminapi.Status{}, fmt.Errorf("status 401: %w", adminapi.ErrRefused))
-		p.poller.Watch(someLink, pending)
+		p.watch(pending)
 		p.expect(time.Second, 1, 1, 1, "the first silence of one that never answered")
 		if got := contact(p); got != status.Refused {
 			t.Errorf("contact %q", got)
@@ -280,7 +293,7 @@ func (p *pollerTest) failures() int {
 func TestPollerForgets(t *testing.T) {
 	poll(t, func(p *pollerTest) {
 		p.delay = 3 * time.Second
-		p.poller.Watch(someLink, pending)
+		p.watch(pending)
 		p.during(time.Second)
 		p.poller.Forget(someLink)
 		p.during(time.Minute)
@@ -300,9 +313,10 @@ func TestPollerAtOnce(t *testing.T) {
 		const servers = 1000
 		p.delay = 100 * time.Millisecond
 		for i := range servers {
-			subject := ready(pending)
-			subject.Target.Audience = fmt.Sprint(i)
-			p.poller.Watch(types.NamespacedName{Namespace: "vision", Name: fmt.Sprint(i)}, subject)
+			key, subject := types.NamespacedName{Namespace: "vision", Name: fmt.Sprint(i)}, pending.Subject
+			subject.Target.Audience = key.Name
+			p.poller.Watch(key, subject)
+			p.poller.Pace(key, true)
 		}
 		p.during(5 * time.Minute)
 		if p.atMost != askers {
@@ -323,7 +337,7 @@ func TestPollerAtOnce(t *testing.T) {
 // A process whose lease has run out asks nobody, and goes on when it leads again. C76
 func TestPollerAsksOnlyWhileItLeads(t *testing.T) {
 	poll(t, func(p *pollerTest) {
-		p.poller.Watch(someLink, pending)
+		p.watch(pending)
 		p.during(time.Second)
 		p.lead(false)
 		p.expect(time.Hour, 0, 0, 0, "not the leader")
@@ -336,7 +350,7 @@ func TestPollerAsksOnlyWhileItLeads(t *testing.T) {
 func TestPollerAnswer(t *testing.T) {
 	poll(t, func(p *pollerTest) {
 		p.says(adminapi.Status{Version: "1", SettingsHash: "a", Links: &adminapi.Links{Active: 7}}, nil)
-		p.poller.Watch(someLink, pending)
+		p.watch(pending)
 		p.during(time.Second)
 		got, ok := p.poller.Answer(someLink)
 		want := Answer{Contact: status.Answered, Status: adminapi.Status{Version: "1", SettingsHash: "a"}, ActiveLinks: new(int64(7))}

@@ -44,10 +44,13 @@ func (r *ChannelLinkReconciler) claim(ctx context.Context, link *v1alpha1.Channe
 			strongest, refusal = rival.link, refuse(v1alpha1.ReasonConflict, conflictMessage(link, rival.link, how))
 		}
 	}
-	if refusal == nil {
-		r.grants.give(link)
+	if refusal != nil {
+		// Whoever gets a claim from now on keeps it, also when this one wants again what it was granted once.
+		r.grants.forget(client.ObjectKeyFromObject(link))
+		return refusal
 	}
-	return refusal
+	r.grants.give(link)
+	return nil
 }
 
 // claimants finds the one that asks and every ChannelLink that wants or holds what collides with its wish, by UID. Others

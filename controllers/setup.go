@@ -23,7 +23,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -184,9 +183,8 @@ func Setup(ctx context.Context, mgr manager.Manager, options Options) error {
 	if err != nil {
 		return err
 	}
-	toParent := handler.EnqueueRequestsFromMapFunc(parents(mgr.GetClient()))
 	gateway.Watch = func() error {
-		return ctrlr.Watch(source.Kind[client.Object](mgr.GetCache(), &gatewayv1.HTTPRoute{}, toParent, notOnCreate))
+		return ctrlr.Watch(source.Kind[client.Object](mgr.GetCache(), &gatewayv1.HTTPRoute{}, toParent{mgr.GetClient()}))
 	}
 	if err := gateway.setup(mgr); err != nil {
 		return fmt.Errorf("setting up the Gateway API's controller: %w", err)
@@ -204,7 +202,7 @@ func (r *ChannelLinkReconciler) watching(mgr manager.Manager, wake *wakeUp) (con
 	toNeighbours := neighbours{mgr.GetClient()}
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("channellink").
-		For(&v1alpha1.ChannelLink{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.ChannelLink{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, lostFinalizer))).
 		Watches(&v1alpha1.ChannelLink{}, toNeighbours).
 		Watches(&corev1.Service{}, servedNeighbours{toNeighbours}).
 		WatchesRawSource(wake).
@@ -213,9 +211,8 @@ func (r *ChannelLinkReconciler) watching(mgr manager.Manager, wake *wakeUp) (con
 			ReconciliationTimeout:   passTimeout,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 		})
-	toParent := handler.EnqueueRequestsFromMapFunc(parents(mgr.GetClient()))
 	for _, child := range children() {
-		b = b.Watches(child, toParent, builder.WithPredicates(notOnCreate))
+		b = b.Watches(child, toParent{mgr.GetClient()})
 	}
 	built, err := b.Build(r)
 	if err != nil {

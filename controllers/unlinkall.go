@@ -30,6 +30,10 @@ const (
 	defaultUnlinkAllTimeout = 10 * time.Minute
 )
 
+// errOutdated ends a pass over a ChannelLink that was changed since it was read, by somebody or by this very operator. There is
+// nothing to tell of it: the next pass sees more.
+var errOutdated = errors.New("the ChannelLink was changed since it was read")
+
 // hold puts the finalizer on the ChannelLink before its objects lose their owner: from then on only the operator removes
 // them.
 func (r *ChannelLinkReconciler) hold(ctx context.Context, link *v1alpha1.ChannelLink) error {
@@ -56,7 +60,11 @@ func (r *ChannelLinkReconciler) finalizer(ctx context.Context, link *v1alpha1.Ch
 	}
 	after := link.DeepCopy()
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Patch(ctx, after, patch, client.FieldOwner(names.FieldOwner)); err != nil {
+	err := r.Client.Patch(ctx, after, patch, client.FieldOwner(names.FieldOwner))
+	if apierrors.IsConflict(err) {
+		err = fmt.Errorf("%w: %w", errOutdated, err)
+	}
+	if err != nil {
 		return fmt.Errorf("changing the finalizers: %w", err)
 	}
 	link.ResourceVersion = after.ResourceVersion
@@ -75,12 +83,12 @@ func unlinksAll(link *v1alpha1.ChannelLink) bool {
 //  4. ask the server
 //  5. tell how far it has come
 func (r *ChannelLinkReconciler) finalize(ctx context.Context, link *v1alpha1.ChannelLink) (ctrl.Result, error) {
-	deployment := &appsv1.Deployment{}
-	serves, err := r.child(ctx, link, childKey(link, names.Base(link)), deployment)
-	if err != nil {
-		return ctrl.Result{}, err
+	if !unlinksAll(link) {
+		return ctrl.Result{}, r.release(ctx, link)
 	}
-	if !unlinksAll(link) || !serves {
+	if serves, err := r.serves(ctx, link); err != nil {
+		return ctrl.Result{}, err
+	} else if !serves {
 		return ctrl.Result{}, r.release(ctx, link)
 	}
 
@@ -107,7 +115,18 @@ func (r *ChannelLinkReconciler) finalize(ctx context.Context, link *v1alpha1.Cha
 	} else {
 		r.askForAll(link)
 	}
-	return ctrl.Result{RequeueAfter: wake.Sub(now)}, r.tellProgress(ctx, link, progress)
+	return ctrl.Result{RequeueAfter: wake.Sub(now)}, r.tell(ctx, link, nil, &progress)
+}
+
+// serves tells whether there is a server to unlink anybody. Before it is believed that there is none, which cannot be made good,
+// the API server is asked: the cache may not show yet what was made a moment ago.
+func (r *ChannelLinkReconciler) serves(ctx context.Context, link *v1alpha1.ChannelLink) (bool, error) {
+	key := childKey(link, names.Base(link))
+	if found, err := r.child(ctx, link, key, &appsv1.Deployment{}); found || err != nil {
+		return found, err
+	}
+	deployment := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+	return r.Applier.Exists(ctx, deployment, belongsTo(link))
 }
 
 // askForAll has the server asked for one attempt. The fence is the deletion: whoever links while it goes on is not waited
@@ -145,19 +164,9 @@ func (r *ChannelLinkReconciler) progress(link *v1alpha1.ChannelLink) (status.Unl
 	}, last.next
 }
 
-// tellProgress writes the status with the progress in it.
-func (r *ChannelLinkReconciler) tellProgress(ctx context.Context, link *v1alpha1.ChannelLink, progress status.UnlinkAll) error {
-	seen, known, err := r.observe(ctx, link, nil)
-	if err != nil || !known {
-		return err
-	}
-	seen.UnlinkAll = &progress
-	return r.Statuses.Write(ctx, link, statusOf(link, seen, metav1.NewTime(r.Clock.Now().Truncate(time.Second))))
-}
-
 // finish removes everything, the volume first: nobody's link is in it any more.
 func (r *ChannelLinkReconciler) finish(ctx context.Context, link *v1alpha1.ChannelLink, progress status.UnlinkAll) error {
-	if _, err := r.Applier.Delete(ctx, desired.VolumeOf(link), holdsLinksOf(link)); err != nil {
+	if _, err := r.Applier.DeleteLive(ctx, desired.VolumeOf(link), holdsLinksOf(link)); err != nil {
 		return err
 	}
 	kind := corev1.EventTypeNormal
@@ -175,13 +184,14 @@ func (r *ChannelLinkReconciler) giveUp(ctx context.Context, link *v1alpha1.Chann
 	return r.release(ctx, link)
 }
 
-// release deletes what the ChannelLink was made of, but for the volume, and lets it go.
+// release deletes what the ChannelLink was made of, but for the volume, and lets it go. Nobody looks after these objects from
+// then on, so what the cache does not show yet goes as well.
 func (r *ChannelLinkReconciler) release(ctx context.Context, link *v1alpha1.ChannelLink) error {
 	for _, object := range desired.Children(link) {
 		if isHTTPRoute(object) && !r.Gateway.Available() {
 			continue
 		}
-		if _, err := r.Applier.Delete(ctx, object, belongsTo(link)); err != nil {
+		if _, err := r.Applier.DeleteLive(ctx, object, belongsTo(link)); err != nil {
 			return err
 		}
 	}

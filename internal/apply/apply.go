@@ -56,7 +56,7 @@ const (
 type Applier struct {
 	// Client reads from the cache and writes to the API server.
 	Client client.Client
-	// Live reads past the cache, metadata only, and only before a write.
+	// Live reads past the cache, metadata only, and never at rest.
 	Live client.Reader
 	// FieldOwner of every write.
 	FieldOwner string
@@ -104,14 +104,12 @@ func (a *Applier) Apply(ctx context.Context, config runtime.ApplyConfiguration, 
 
 	// The cache says that a write is due. It may lag behind our own last write, and it holds our objects alone, so one
 	// look past it tells whether the write is still due and whether somebody else's object is in the way.
-	live := &metav1.PartialObjectMetadata{}
-	live.SetGroupVersionKind(want.GroupVersionKind())
-	err = a.Live.Get(ctx, client.ObjectKeyFromObject(want), live)
+	live, err := a.live(ctx, want)
 	switch {
 	case apierrors.IsNotFound(err):
 		return Created, a.create(ctx, want)
 	case err != nil:
-		return Unchanged, fmt.Errorf("reading %s %q: %w", want.GetKind(), want.GetName(), err)
+		return Unchanged, err
 	case !owned(live):
 		return Unchanged, foreign(want, live)
 	case live.Annotations[a.HashAnnotation] != hash:
@@ -125,23 +123,70 @@ func (a *Applier) Apply(ctx context.Context, config runtime.ApplyConfiguration, 
 	return Updated, a.write(ctx, want)
 }
 
-// Delete removes an object that the cache holds and that is owned; others stay. It reports whether it deleted one.
-func (a *Applier) Delete(ctx context.Context, object client.Object, owned Owned) (bool, error) {
-	err := a.Client.Get(ctx, client.ObjectKeyFromObject(object), object)
-	switch {
-	case apierrors.IsNotFound(err):
+// Delete removes an object that is owned; others stay. It reports whether it deleted one. The cache is believed that there is
+// none, unless one was made a moment ago.
+func (a *Applier) Delete(ctx context.Context, object client.Object, owned Owned) (deleted bool, err error) {
+	kind, err := a.Client.GroupVersionKindFor(object)
+	if err != nil {
+		return false, err
+	}
+	key := objectKey{kind.GroupKind(), client.ObjectKeyFromObject(object)}
+	switch err = a.Client.Get(ctx, key.name, object); {
+	case err == nil:
+		deleted, err = a.delete(ctx, object, object, owned)
+	case apierrors.IsNotFound(err) && !a.made.has(key):
 		return false, nil
-	case err != nil:
+	case apierrors.IsNotFound(err):
+		deleted, err = a.DeleteLive(ctx, object, owned)
+	default:
 		return false, fmt.Errorf("reading %T %q: %w", object, object.GetName(), err)
-	case !owned(object), object.GetDeletionTimestamp() != nil:
+	}
+	if err == nil {
+		a.made.remove(key)
+	}
+	return deleted, err
+}
+
+// DeleteLive is Delete that looks past the cache, for where nobody will look again.
+func (a *Applier) DeleteLive(ctx context.Context, object client.Object, owned Owned) (bool, error) {
+	live, err := a.live(ctx, object)
+	if err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	return a.delete(ctx, object, live, owned)
+}
+
+// delete removes the object that was found, and none that was made under its name since.
+func (a *Applier) delete(ctx context.Context, object client.Object, found metav1.Object, owned Owned) (bool, error) {
+	if !owned(found) || found.GetDeletionTimestamp() != nil {
 		return false, nil
 	}
-	uid := object.GetUID()
-	err = a.Client.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	uid := found.GetUID()
+	err := a.Client.Delete(ctx, object, client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
 	if err = client.IgnoreNotFound(err); err != nil {
 		return false, fmt.Errorf("deleting %T %q: %w", object, object.GetName(), err)
 	}
 	return true, nil
+}
+
+// Exists tells, past the cache, whether there is such an object and it is owned.
+func (a *Applier) Exists(ctx context.Context, object client.Object, owned Owned) (bool, error) {
+	live, err := a.live(ctx, object)
+	return err == nil && owned(live), client.IgnoreNotFound(err)
+}
+
+// live reads the object's metadata past the cache.
+func (a *Applier) live(ctx context.Context, object client.Object) (*metav1.PartialObjectMetadata, error) {
+	kind, err := a.Client.GroupVersionKindFor(object)
+	if err != nil {
+		return nil, err
+	}
+	live := &metav1.PartialObjectMetadata{}
+	live.SetGroupVersionKind(kind)
+	if err := a.Live.Get(ctx, client.ObjectKeyFromObject(object), live); err != nil {
+		return nil, fmt.Errorf("reading %s %q: %w", kind.Kind, object.GetName(), err)
+	}
+	return live, nil
 }
 
 // render turns the configuration into JSON's own types and adds the annotation with the hash of all that matters in it.

@@ -326,6 +326,61 @@ func TestDelete(t *testing.T) {
 	})
 }
 
+// What was made a moment ago goes although the cache does not show it yet, and nobody looks past the cache for it again.
+func TestDeleteBehindTheCache(t *testing.T) {
+	c := newCluster(t, nil, nil)
+	applier := c.applier()
+	if _, err := applier.Apply(t.Context(), wanted("1"), ours); err != nil {
+		t.Fatal(err)
+	}
+	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "vision", Name: "settings"}}
+	c.fail = errors.New("not now")
+	if _, err := applier.Delete(t.Context(), object, ours); err == nil {
+		t.Error("no error")
+	}
+	c.fail = nil
+	for i, want := range []bool{true, false} {
+		got, err := applier.Delete(t.Context(), object, ours)
+		if err != nil || got != want || c.reads != 2 {
+			t.Errorf("time %d: %t, %v, %d reads; want %t after 2", i+1, got, err, c.reads, want)
+		}
+	}
+	if err := c.server.Get(t.Context(), client.ObjectKeyFromObject(object), object); !apierrors.IsNotFound(err) {
+		t.Errorf("it is there still: %v", err)
+	}
+}
+
+// Past the cache, what is owned is seen and goes; others stay.
+func TestPastTheCache(t *testing.T) {
+	theirs := applied(t, "1", func(o *corev1.ConfigMap) { o.Labels["owner"] = "them" })
+	for _, tc := range []struct {
+		name           string
+		cached, stored *corev1.ConfigMap
+		exists         bool
+	}{
+		{name: "nothing there"},
+		{name: "ours, and the cache does not show it yet", stored: applied(t, "1"), exists: true},
+		{name: "gone, and the cache shows it still", cached: applied(t, "1")},
+		{name: "a stranger's", stored: theirs},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := newCluster(t, listOf(tc.cached), listOf(tc.stored))
+			applier := c.applier()
+			object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "vision", Name: "settings"}}
+			if got, err := applier.Exists(t.Context(), object, ours); err != nil || got != tc.exists {
+				t.Errorf("exists: %t, %v", got, err)
+			}
+			if got, err := applier.DeleteLive(t.Context(), object, ours); err != nil || got != tc.exists {
+				t.Errorf("deleted: %t, %v", got, err)
+			}
+			err := c.server.Get(t.Context(), client.ObjectKeyFromObject(object), object)
+			if stays := tc.stored != nil && !tc.exists; stays != (err == nil) {
+				t.Errorf("in the end: %v", err)
+			}
+		})
+	}
+}
+
 // A configuration that cannot be written as JSON is an error, not a panic.
 func TestApplyUnrenderable(t *testing.T) {
 	if _, err := same(t).applier().Apply(t.Context(), unrenderable{}, ours); err == nil {

@@ -15,9 +15,10 @@ const recentObjects = 1024
 
 // recent remembers the objects that were made last, which the cache may not show yet.
 type recent struct {
-	mu   sync.Mutex
-	keys map[objectKey]struct{}
-	// ring holds the same keys; next is the oldest, or free.
+	mu sync.Mutex
+	// keys tells where in the ring each one is.
+	keys map[objectKey]int
+	// ring holds the same keys, and some that were removed; next is the oldest, or free.
 	ring [recentObjects]objectKey
 	next int
 }
@@ -36,11 +37,20 @@ func (r *recent) add(key objectKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.keys == nil {
-		r.keys = make(map[objectKey]struct{}, recentObjects)
+		r.keys = make(map[objectKey]int, recentObjects)
 	}
-	delete(r.keys, r.ring[r.next])
-	r.keys[key], r.ring[r.next] = struct{}{}, key
+	if oldest := r.ring[r.next]; r.keys[oldest] == r.next {
+		delete(r.keys, oldest) // unless it was added again since
+	}
+	r.keys[key], r.ring[r.next] = r.next, key
 	r.next = (r.next + 1) % recentObjects
+}
+
+// remove forgets an object that is there no more.
+func (r *recent) remove(key objectKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.keys, key)
 }
 
 func (r *recent) has(key objectKey) bool {

@@ -52,11 +52,11 @@ func port(name string, number int32) *coreac.ServicePortApplyConfiguration {
 		WithTargetPort(intstr.FromString(name))
 }
 
-// ServiceURL is the server's public port as other pods reach it, with the path of its publicURL: the address that a
+// serviceURL is the server's public port as other pods reach it, with the path of the public URL: the address that a
 // sibling passes webhook calls on to.
-func ServiceURL(link *v1alpha1.ChannelLink) string {
+func serviceURL(link *v1alpha1.ChannelLink, publicURL string) string {
 	var prefix string
-	if u, err := url.Parse(string(link.Spec.PublicURL)); err == nil {
+	if u, err := url.Parse(publicURL); err == nil {
 		prefix = strings.TrimRight(u.Path, "/")
 	}
 	return fmt.Sprintf("http://%s.%s.svc%s", names.Base(link), link.Namespace, prefix)

@@ -47,9 +47,10 @@ type Sibling struct {
 	WebhookURL string
 }
 
-// SiblingOf is what the server of a ChannelLink is to its siblings.
-func SiblingOf(link *v1alpha1.ChannelLink) Sibling {
-	return Sibling{ServiceURL: ServiceURL(link), WebhookURL: strings.TrimRight(string(link.Spec.PublicURL), "/") + "/webhook"}
+// SiblingOf is what the server of a ChannelLink is to its siblings, at the public URL that it serves. That need not be the
+// spec's: an edit may not have been carried out, and may never be.
+func SiblingOf(link *v1alpha1.ChannelLink, served string) Sibling {
+	return Sibling{ServiceURL: serviceURL(link, served), WebhookURL: strings.TrimRight(served, "/") + "/webhook"}
 }
 
 // Operator is what an operator's flags and its own pod say; it is the same for every ChannelLink.
