@@ -48,6 +48,9 @@ var sqlitePragmas = []string{
 	"temp_store(MEMORY)",          // the root file system is read-only
 }
 
+// immediate has a transaction take the write lock at its beginning.
+const immediate = "_txlock=immediate"
+
 // OpenSQLite opens a database file for this process alone and migrates it. A file
 // that another process has open is [InUse].
 func OpenSQLite(ctx context.Context, o SQLiteOptions) (*Store, error) {
@@ -55,16 +58,23 @@ func OpenSQLite(ctx context.Context, o SQLiteOptions) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.maxPages = func() int64 { return maxPages(o.Path) }
 	unlock, err := prepareFile(o)
 	if err != nil {
 		return nil, err
 	}
+	if !o.Beside {
+		if err := migrateSQLite(ctx, b, o); err != nil {
+			return nil, errors.Join(err, unlock())
+		}
+	}
 	// SQLite has one writer at a time. Waiting for it in Go is fair and obeys the
 	// context; a transaction that takes the write lock at once cannot fail halfway.
-	write, err := sql.Open("sqlite", sqliteDSN(o.Path, "_txlock=immediate"))
+	connector, err := newRoomyConnector(o.Path)
 	if err != nil {
 		return nil, errors.Join(wrap("open", err, b.classify), unlock())
 	}
+	write := sql.OpenDB(connector)
 	write.SetMaxOpenConns(1)
 	read, err := sql.Open("sqlite", sqliteDSN(o.Path, "_pragma=query_only(1)"))
 	if err != nil {
@@ -77,14 +87,22 @@ func OpenSQLite(ctx context.Context, o SQLiteOptions) (*Store, error) {
 		return errors.Join(read.Close(), write.Close(), unlock())
 	})
 	if o.Beside {
-		err = requireSchema(ctx, read, b)
-	} else {
-		err = migrate(ctx, write, b, s.log)
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		if err := requireSchema(ctx, read, b); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
+}
+
+// migrateSQLite uses a connection of its own, to which no bound of the file applies:
+// also a full database is brought up to date, and can be swept then.
+func migrateSQLite(ctx context.Context, b backend, o SQLiteOptions) error {
+	db, err := sql.Open("sqlite", sqliteDSN(o.Path, immediate))
+	if err != nil {
+		return wrap("open", err, b.classify)
+	}
+	db.SetMaxOpenConns(1)
+	return errors.Join(migrate(ctx, db, b, o.logger()), db.Close())
 }
 
 // prepareFile makes the file and takes the lock of its server, or for a command

@@ -3,13 +3,13 @@ package store
 import (
 	"bufio"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -156,11 +156,7 @@ func runUntilKilled(t *testing.T, path string, first int, after time.Duration) (
 // C81: a full disk is ErrUnavailable; nothing that was acknowledged is lost, and
 // the store goes on when there is room again.
 func TestSQLiteDiskFull(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m"); err != nil {
-		t.Skipf("cannot mount a small file system here (needs root): %v", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	dir := smallVolume(t, 4)
 	ballast := filepath.Join(dir, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 2<<20), 0o600); err != nil {
 		t.Fatal(err)
@@ -213,11 +209,11 @@ func TestSQLiteDiskFull(t *testing.T) {
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.PutIssuerDocuments(t.Context(), row(stored)); err != nil {
-		t.Fatalf("with room again: %v", err)
-	}
 	if err := s.Ping(t.Context()); err != nil {
 		t.Errorf("ping with room again: %v", err)
+	}
+	if err := s.PutIssuerDocuments(t.Context(), row(stored)); err != nil {
+		t.Fatalf("with room again: %v", err)
 	}
 	wantRow(t, s, stored)
 	for i := range consents {
@@ -270,6 +266,13 @@ func TestSQLiteSettings(t *testing.T) {
 			}
 		}
 	}
+	for _, which := range []string{"the first connection", "the one after it was lost"} {
+		var pages int64
+		if err := s.write.QueryRowContext(t.Context(), "PRAGMA max_page_count").Scan(&pages); err != nil || pages >= anyPages {
+			t.Errorf("%s may have %d pages, %v; want it to leave room on its volume", which, pages, err)
+		}
+		lose(t, s.write)
+	}
 	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
 		info, err := os.Stat(path + suffix)
 		if err != nil {
@@ -278,5 +281,17 @@ func TestSQLiteSettings(t *testing.T) {
 		if mode := info.Mode().Perm(); mode != 0o600 {
 			t.Errorf("%s has mode %o, want 600", suffix, mode)
 		}
+	}
+}
+
+// lose takes a connection from the pool, as database/sql does with one that a call was given up on.
+func lose(t *testing.T, db *sql.DB) {
+	t.Helper()
+	connection, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := connection.Raw(func(any) error { return driver.ErrBadConn }); !errors.Is(err, driver.ErrBadConn) {
+		t.Fatal(err)
 	}
 }

@@ -65,6 +65,8 @@ type backend struct {
 	// analyze has the planner look at the tables that closing a channel goes through: after an import, or where nothing
 	// vacuums, it takes them for small and reads all of a channel to find one link. Empty where the planner knows better.
 	analyze string
+	// maxPages is how many pages the file may have, as its volume is now. Nil where the volume is the database's own matter.
+	maxPages func() int64
 	// health is a query whose one row tells whether writes are refused.
 	health string
 	// classify returns what an error of the driver means, and its code.
@@ -76,13 +78,17 @@ type backend struct {
 func newStore(b backend, write, read *sql.DB, o Options, closer func() error) *Store {
 	s := &Store{
 		backend: b, write: write, read: read, sealer: sealer{o.EncryptionKeys},
-		open: newOpenSessions(o.MaxOpenSessions), log: o.Log, close: closer,
+		open: newOpenSessions(o.MaxOpenSessions), log: o.logger(), close: closer,
 		told: telling{tell: o.Audited},
 	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
 	return s
+}
+
+func (o Options) logger() *slog.Logger {
+	if o.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Log
 }
 
 // Close closes the database. Calls that are under way may fail.

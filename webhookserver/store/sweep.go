@@ -17,6 +17,10 @@ const (
 
 // Sweep implements [link.LinkStore].
 func (s *Store) Sweep(ctx context.Context, now time.Time, auditRetention time.Duration) error {
+	if err := s.makeRoom(ctx); err != nil {
+		return err
+	}
+	bite := int64(sweepBite)
 	before := func(age time.Duration) int64 { return micros(now.Add(-age)) }
 	for _, old := range []struct {
 		table, key, condition string
@@ -35,11 +39,15 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, auditRetention time.Du
 		statement := `DELETE FROM ` + old.table + ` WHERE ` + old.condition + ` AND (` + old.key + `) IN (
 			SELECT ` + old.key + ` FROM ` + old.table + ` WHERE ` + old.condition + ` LIMIT $2)`
 		for range sweepBites {
-			n, err := s.bite(ctx, statement, old.before)
+			n, err := s.bite(ctx, statement, old.before, bite)
+			if errors.Is(err, Full) && bite > 1 { // what deletes needs room, too
+				bite = max(bite/8, 1)
+				continue
+			}
 			if err != nil {
 				return err
 			}
-			if n < sweepBite {
+			if n < bite {
 				break
 			}
 		}
@@ -78,9 +86,9 @@ func (s *Store) sweepRevocations(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-func (s *Store) bite(ctx context.Context, statement string, before int64) (int64, error) {
+func (s *Store) bite(ctx context.Context, statement string, before, bite int64) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	n, err := affected(s.write.ExecContext(ctx, statement, before, sweepBite))
+	n, err := affected(s.write.ExecContext(ctx, statement, before, bite))
 	return n, s.fail("sweep", err)
 }

@@ -14,12 +14,18 @@ func unseen(reason Reason) bool {
 	return reason == Full || reason == ReadOnly || reason == IOFailed
 }
 
+// refusing tells whether a write was refused since a trial was taken.
+func (s *Store) refusing() bool { return s.refused.Load() != s.mended.Load() }
+
 // tryWrite writes something and takes it away, which nobody sees, if a write was refused since a trial was taken. So a store at
 // rest is not written to.
 func (s *Store) tryWrite(ctx context.Context) error {
 	refused := s.refused.Load()
 	if refused == s.mended.Load() {
 		return nil
+	}
+	if err := s.keepRoom(ctx); err != nil { // the volume may have grown
+		return err
 	}
 	probe := make([]byte, probeSize)
 	_, _ = rand.Read(probe) // never fails; PostgreSQL would compress zeros
