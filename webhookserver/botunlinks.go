@@ -2,7 +2,6 @@ package webhookserver
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"channellink.dev/operator/webhookserver/botapi"
@@ -27,24 +26,24 @@ type botUnlinks struct {
 	channel *channel
 }
 
-// Unlink implements botapi.Unlinker. Who waits already is gone on with, unless he has linked anew since: so the platform is
-// told once, however often the bot asks.
+// Unlink implements botapi.Unlinker. Who waits already is gone on with, as of now, unless he has linked anew since: so the
+// platform is told once, however often the bot asks.
 func (u botUnlinks) Unlink(ctx context.Context, userID string) (botapi.UnlinkState, error) {
 	store, err := u.server.store.Store()
 	if err != nil {
 		return "", err
 	}
-	_, err = store.ActiveLink(ctx, u.channel.id, userID, time.Time{})
-	if err != nil && !errors.Is(err, link.ErrNotFound) {
+	waiting, err := store.WaitingUsers(ctx, u.channel.id, unlink.UserPrefix, userID, 1)
+	if err != nil {
 		return "", err
 	}
-	if err != nil {
-		waiting, err := store.WaitingUsers(ctx, u.channel.id, unlink.UserPrefix, userID, 1)
+	for _, w := range waiting {
+		moved, err := store.Refence(ctx, u.channel.id, w, u.channel.unlinker.Tell, u.server.now())
 		if err != nil {
 			return "", err
 		}
-		if len(waiting) == 1 {
-			return botUnlinkState(u.goOn(ctx, waiting[0])), nil
+		if moved {
+			return botUnlinkState(u.goOn(ctx, w)), nil
 		}
 	}
 	result, err := u.channel.unlinker.UnlinkUser(ctx, userID, botRequester, botReason)

@@ -2,6 +2,7 @@ package webhookserver
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -162,6 +163,72 @@ func TestBotUnlinksSuperseded(t *testing.T) {
 	if _, err := opened.ActiveLink(t.Context(), w.channel.id, "U2", time.Time{}); err != nil {
 		t.Errorf("the new link of U2: %v", err)
 	}
+}
+
+// The bot's word ends every login that began before it, also when an earlier word about the same user waits still: none of
+// them becomes a link behind the bot's back. The platform is told once.
+func TestBotUnlinksEndLoginsBegunSince(t *testing.T) {
+	for _, c := range []struct {
+		reason string
+		knows  string // the user that the login is known to be of
+		tell   link.Telling
+		told   []string // of the second word
+	}{
+		{"of this user, on a platform that knows of links alone", "U1", link.TellLinked, []string{"U1"}},
+		{"of nobody in particular", "", link.TellLinked, []string{"U1"}},
+		{"of this user, and the platform may have its code", "U1", link.TellPossible, []string{"U1"}},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			w := newBotUnlinkWorld(t, "U1")
+			w.channel.unlinker.Tell = c.tell
+			w.platform.fail["U1"] = unlink.Unreachable
+			w.want(t, "the platform does not answer", "U1", botapi.UnlinkWaiting, "U1")
+
+			w.now = w.now.Add(time.Minute)
+			code := w.login(t, c.knows)
+			w.now = w.now.Add(time.Minute)
+			w.want(t, "the bot asks again, after a login has begun", "U1", botapi.UnlinkWaiting, c.told...)
+
+			opened, err := w.server.store.Store()
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.now = w.now.Add(time.Second)
+			got, err := opened.Confirm(t.Context(), link.Confirmation{Channel: w.channel.id, Code: code, UserID: "U1", OK: true, At: w.now}, w.now)
+			if err != nil || got == link.Activated {
+				t.Errorf("the platform confirms the login: %s, %v", got, err)
+			}
+			if _, err := opened.ActiveLink(t.Context(), w.channel.id, "U1", time.Time{}); !errors.Is(err, link.ErrNotFound) {
+				t.Errorf("after the bot was told that he is not linked: %v, want none", err)
+			}
+		})
+	}
+}
+
+// login has somebody log in and give consent now: the link waits for the platform's word.
+func (w *botUnlinkWorld) login(t *testing.T, user string) link.CodeHash {
+	t.Helper()
+	opened, err := w.server.store.Store()
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := link.HashCode("code")
+	identity := link.Identity{Issuer: "https://sso.vision.example", Subject: "of " + user}
+	session := link.Session{
+		Flow: "flow", Channel: w.channel.id, Step: link.Identified, UserID: user, Identity: identity,
+		StartedAt: w.now, ExpiresAt: w.now.Add(10 * time.Minute),
+	}
+	if err := opened.PutSession(t.Context(), session); err != nil {
+		t.Fatal(err)
+	}
+	err = opened.Consent(t.Context(), session.Flow, link.Link{
+		Channel: w.channel.id, UserID: user, Identity: identity, State: link.Pending,
+		CodeHash: code, LoginAt: w.now, ConsentAt: w.now, ExpiresAt: w.now.Add(10 * time.Minute),
+	}, 0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
 }
 
 // A platform that is not to be called ends the round: it would be the same for all.

@@ -20,4 +20,8 @@ type WaitingStore interface {
 	// WaitingUsers returns those whose revocation's id begins with the prefix, the one that has been left alone for longest
 	// first, at most limit. A userID that is not empty asks for him alone.
 	WaitingUsers(ctx context.Context, channel ChannelID, prefix, userID string, limit int) ([]WaitingUser, error)
+	// Refence moves the fence of a user's revocation to now, because the same is asked for once more: logins that have begun
+	// since become no link either, and the platform is still told once. False, and nothing has changed: the revocation has
+	// ended, or there is a link since of which the platform has to be told anew. That takes a revocation of its own.
+	Refence(ctx context.Context, channel ChannelID, w WaitingUser, tell Telling, now time.Time) (bool, error)
 }

@@ -48,6 +48,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		{"StableCode", testStableCode},
 		{"IssuedTokens", testIssuedTokens},
 		{"WaitingUsers", testWaitingUsers},
+		{"Refence", testRefence},
+		{"RefenceRace", testRefenceRace},
 		{"Unconfirmed", testUnconfirmed},
 		{"Import", testImport},
 		{"Audit", testAudit},
