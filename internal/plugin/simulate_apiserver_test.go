@@ -99,7 +99,7 @@ func (h *webhooks) module(w http.ResponseWriter, r *http.Request, secrets []secr
 		_, _ = fmt.Fprint(w, h.answers)
 		return nil
 	}
-	return json.NewEncoder(w).Encode(botbonnie.Text("Please log in first.", botbonnie.Postback("Log in", "module-ry49xXQU2")))
+	return json.NewEncoder(w).Encode(botbonnie.Text("Please log in and link your account first to use this.", botbonnie.Postback("Log in", "module-ry49xXQU2")))
 }
 
 // TestSimulate sends every event, and the server's own code reads it as what it is.
@@ -158,7 +158,7 @@ func TestSimulateBotBonnie(t *testing.T) {
 		{"a user has logged in", "simulate vision-page linked --user=" + psid, page, canary + "-key", "/page/botbonnie/linked: linked as"},
 		{"and out", "simulate vision-page unlinked --user=" + psid, page, canary + "-key", "/page/botbonnie/unlinked: unlinked as"},
 		{"his id is on the standard input", "simulate vision-page unlinked --user=-", page, canary + "-key", "what it says to this user is not printed"},
-		{"nobody asks a service", "simulate vision-page service --service=payslip", nobody, canary + "-key", `"Please log in first." [Log in]`},
+		{"nobody asks a service", "simulate vision-page service --service=payslip", nobody, canary + "-key", `"Please log in and link your account first to use this." [Log in]`},
 		{"the only service, on LINE, without a key", "simulate vision-hr service",
 			botbonnie.Call{BotID: "bot-M-BOieOXZ", PageID: "507oftxz", UserID: "Udeadbeefdeadbeefdeadbeefdeadbeef", Channel: botbonnie.LINE}, "", "/hr/services/leave-balance"},
 	} {

@@ -18,6 +18,7 @@ import (
 
 	"channellink.dev/operator/api/v1alpha1"
 	"channellink.dev/operator/internal/plugin"
+	"channellink.dev/operator/internal/status"
 )
 
 // asOperator brings every AccountUnlink of the desk to the given end, as the operator would, and returns what they asked for.
@@ -45,11 +46,15 @@ func (d *desk) asOperator(t *testing.T, end, reason, message string, result v1al
 			if end == v1alpha1.ConditionFailed {
 				ready = metav1.ConditionFalse
 			}
-			for kind, status := range map[string]metav1.ConditionStatus{end: metav1.ConditionTrue, v1alpha1.ConditionReady: ready} {
-				meta.SetStatusCondition(&unlink.Status.Conditions, metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message})
+			for kind, stands := range map[string]metav1.ConditionStatus{end: metav1.ConditionTrue, v1alpha1.ConditionReady: ready} {
+				meta.SetStatusCondition(&unlink.Status.Conditions, metav1.Condition{Type: kind, Status: stands, Reason: reason, Message: message})
 			}
-			unlink.Status.Summary = "1/1 " + strings.ToLower(string(result))
-			unlink.Status.Users = []v1alpha1.UnlinkedUser{{ChannelLink: "vision-hr", User: "U206…7cb8", Result: result, Attempts: 1}}
+			user := v1alpha1.UnlinkedUser{ChannelLink: "vision-hr", User: "U206…7cb8", Result: result, Attempts: 1}
+			counts := status.UnlinkCounts{Unlinked: 1}
+			if result == v1alpha1.UnlinkResultFailed {
+				user.Message, counts = "revoked here; BotBonnie still shows this user as linked (HTTP status 404)", status.UnlinkCounts{Failed: 1}
+			}
+			unlink.Status.Users, unlink.Status.Summary = []v1alpha1.UnlinkedUser{user}, status.Summary(counts)
 			if err := env.Client.Status().Update(context.WithoutCancel(ctx), unlink); err != nil {
 				t.Errorf("play the operator: %v", err)
 			}
@@ -60,7 +65,7 @@ func (d *desk) asOperator(t *testing.T, end, reason, message string, result v1al
 
 func TestUnlink(t *testing.T) {
 	d := newDesk(t, "vision-hr")
-	asked := d.asOperator(t, v1alpha1.ConditionComplete, v1alpha1.ReasonUnlinked, "Every link is revoked", v1alpha1.UnlinkResultUnlinked)
+	asked := d.asOperator(t, v1alpha1.ConditionComplete, v1alpha1.ReasonUnlinked, "The links are revoked", v1alpha1.UnlinkResultUnlinked)
 	actions := filepath.Join(t.TempDir(), "actions.yaml")
 	if err := os.WriteFile(actions, []byte("- {type: removeTag, value: tag-4VW8DDgwu}\n- {type: notifyAgent, message: 用戶已解除綁定}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -90,7 +95,7 @@ func TestUnlink(t *testing.T) {
 // A request that is refused for good ends in words, and with a code that a script can see.
 func TestUnlinkRefused(t *testing.T) {
 	d := newDesk(t, "vision-hr")
-	d.asOperator(t, v1alpha1.ConditionFailed, v1alpha1.ReasonRejected, "Revoked here; BotBonnie still shows this user as linked", v1alpha1.UnlinkResultFailed)
+	d.asOperator(t, v1alpha1.ConditionFailed, v1alpha1.ReasonRejected, "The platform refuses to unlink for good; the links are revoked here all the same: see status.users", v1alpha1.UnlinkResultFailed)
 	d.golden(t, "unlink-refused", "unlink vision-hr --subject=00u1a2b3c4", plugin.ErrUnwell)
 }
 
