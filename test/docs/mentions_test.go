@@ -81,7 +81,7 @@ func TestNamedTestsAreThere(t *testing.T) {
 		names = append(names, test[strings.LastIndexByte(test, '.')+1:])
 	}
 	mentioned(t, regexp.MustCompile("`(?:[a-z/]+\\.)?((?:Test|Benchmark|Fuzz)[A-Z]\\w+)`"), func(page, test string) {
-		if !slices.Contains(names, test) {
+		if test != "TestFailed" && !slices.Contains(names, test) { // that is a state of a webhook's registration
 			t.Errorf("%s: there is no %s", page, test)
 		}
 	})
