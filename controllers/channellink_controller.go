@@ -9,7 +9,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -98,6 +97,9 @@ func (r *ChannelLinkReconciler) Reconcile(ctx context.Context, req ctrl.Request)
 	var problem *status.Problem
 	if failure != nil {
 		problem, result, err = judge(link, failure)
+		if err == nil && refused(failure) {
+			log.FromContext(ctx).Error(failure, "The API server refuses an object") // which what is returned would tell
+		}
 	}
 	return result, errors.Join(err, r.tell(ctx, link, problem, nil))
 }
@@ -125,10 +127,14 @@ func (r *ChannelLinkReconciler) carryOut(ctx context.Context, link *v1alpha1.Cha
 	if suspended(link) {
 		return nil
 	}
-	if err := r.apply(ctx, link, objects); err != nil {
+	unfulfilled, err := r.apply(ctx, link, objects)
+	if err != nil {
 		return err
 	}
-	return r.letGo(ctx, link)
+	if err := r.letGo(ctx, link); err != nil {
+		return err
+	}
+	return unfulfilled
 }
 
 // build gathers what the objects depend on beside the spec.
@@ -148,13 +154,7 @@ func (r *ChannelLinkReconciler) build(ctx context.Context, link *v1alpha1.Channe
 			return desired.Objects{}, err
 		}
 	}
-	claim := &corev1.PersistentVolumeClaim{}
-	switch err := r.Client.Get(ctx, childKey(link, names.Volume(link)), claim); {
-	case err == nil:
-		if size, ok := claim.Spec.Resources.Requests[corev1.ResourceStorage]; ok {
-			input.ObservedStorage = &size
-		}
-	case !apierrors.IsNotFound(err):
+	if err := r.observeVolume(ctx, link, &input); err != nil {
 		return desired.Objects{}, err
 	}
 	return desired.Build(input)
@@ -179,24 +179,33 @@ func (r *ChannelLinkReconciler) observedReplicas(ctx context.Context, link *v1al
 	return replicas, nil
 }
 
-// apply writes what differs and deletes what is switched off.
-func (r *ChannelLinkReconciler) apply(ctx context.Context, link *v1alpha1.ChannelLink, objects desired.Objects) error {
+// apply writes what differs and deletes what is switched off. What it says to be unfulfilled is about a volume that was
+// there before, and kept nothing else from being written.
+func (r *ChannelLinkReconciler) apply(ctx context.Context, link *v1alpha1.ChannelLink, objects desired.Objects) (unfulfilled error, _ error) {
 	logger := log.FromContext(ctx)
+	unfulfilled = anotherClass(link, objects.Volume)
 	if !r.Gateway.Available() {
 		objects.HTTPRoute = nil
 	}
 	for _, config := range objects.InOrder() {
 		owned := belongsTo(link)
-		if any(config) == any(objects.Volume) {
-			owned = holdsLinksOf(link)
-		}
 		var tolerated []apply.Path
-		if autoscaled(link) && any(config) == any(objects.Deployment) {
-			tolerated = append(tolerated, apply.Path{"spec", "replicas"})
+		switch any(config) {
+		case any(objects.Volume):
+			owned = holdsLinksOf(link)
+			tolerated = append(tolerated, storageClassName)
+		case any(objects.Deployment):
+			if autoscaled(link) {
+				tolerated = append(tolerated, apply.Path{"spec", "replicas"})
+			}
 		}
 		outcome, err := r.Applier.Apply(ctx, config, owned, tolerated...)
+		if any(config) == any(objects.Volume) && objects.VolumeGrows && refused(err) {
+			unfulfilled = &notGrownError{volume: objects.Volume, cause: err}
+			continue
+		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if outcome != apply.Unchanged {
 			logger.Info("Applied an object", "outcome", outcome, "object", nameOf(config))
@@ -208,13 +217,13 @@ func (r *ChannelLinkReconciler) apply(ctx context.Context, link *v1alpha1.Channe
 		}
 		deleted, err := r.Applier.Delete(ctx, object, belongsTo(link))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if deleted {
 			logger.Info("Deleted an object that is switched off", "object", kindOf(object)+"/"+object.GetName())
 		}
 	}
-	return nil
+	return unfulfilled, nil
 }
 
 // tell observes, writes the status, with the progress of a deletion in it if there is one, and has the server asked again as

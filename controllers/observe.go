@@ -26,7 +26,7 @@ import (
 func (r *ChannelLinkReconciler) observe(ctx context.Context, link *v1alpha1.ChannelLink, problem *status.Problem) (seen status.Observed, known bool, err error) {
 	seen = status.Observed{
 		Problem:  problem,
-		Applied:  problem == nil && !suspended(link),
+		Applied:  (problem == nil || problem.Partial()) && !suspended(link),
 		Selector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: names.Selector(link)}),
 	}
 	key := childKey(link, names.Base(link))

@@ -23,8 +23,9 @@ const (
 	// nameConflictRetry is how often an object that is in the way is looked for again. Nothing tells when it goes: the
 	// operator watches its own objects alone.
 	nameConflictRetry = time.Minute
-	// refusedRetry is how often an object that the API server refused as invalid is sent again. Mostly the spec is at
-	// fault, and its change is heard of; where it was an admission policy, nothing tells when that changes.
+	// refusedRetry is how often an object that the API server refused as invalid, and a volume that it does not let grow,
+	// is sent again. Mostly the spec is at fault, and its change is heard of; where it was an admission policy, a storage
+	// class or a quota, nothing tells when that changes.
 	refusedRetry = 5 * time.Minute
 	// predecessorRetry is how soon the objects of an earlier ChannelLink of the same name are looked for again, while
 	// the garbage collector removes them.
@@ -36,6 +37,9 @@ const (
 func judge(link *v1alpha1.ChannelLink, err error) (*status.Problem, ctrl.Result, error) {
 	if problem, ok := errors.AsType[*status.Problem](err); ok {
 		return problem, ctrl.Result{}, nil
+	}
+	if volume, ok := errors.AsType[*notGrownError](err); ok {
+		return volume.problem(), ctrl.Result{RequeueAfter: refusedRetry}, nil
 	}
 	if foreign, ok := errors.AsType[*apply.ForeignObjectError](err); ok {
 		return inTheWay(link, foreign)

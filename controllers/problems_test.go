@@ -11,10 +11,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"channellink.dev/operator/api/v1alpha1"
 	"channellink.dev/operator/internal/apply"
@@ -30,6 +33,12 @@ func TestJudge(t *testing.T) {
 	const canary = "canary-77ab"
 	link := &v1alpha1.ChannelLink{ObjectMeta: metav1.ObjectMeta{Namespace: "vision", Name: "hr", UID: "mine"}}
 	deployments := schema.GroupResource{Group: "apps", Resource: "deployments"}
+	claims := schema.GroupResource{Resource: "persistentvolumeclaims"}
+	growth := func(err error) error {
+		return &notGrownError{cause: err, volume: coreac.PersistentVolumeClaim("hr-data", "vision").
+			WithSpec(coreac.PersistentVolumeClaimSpec().WithResources(coreac.VolumeResourceRequirements().
+				WithRequests(corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("5Gi")})))}
+	}
 	wrap := func(err error) error { return fmt.Errorf("applying Deployment %q: %w", "hr", err) }
 	foreign := func(owner *metav1.OwnerReference, labels map[string]string) error {
 		meta := &metav1.ObjectMeta{Labels: labels}
@@ -40,7 +49,7 @@ func TestJudge(t *testing.T) {
 	}
 	former := &metav1.OwnerReference{Kind: "ChannelLink", Name: "hr", UID: "former", Controller: new(true)}
 	ourLabels := map[string]string{names.LabelManagedBy: names.ManagedBy}
-	const accepted, available = v1alpha1.ConditionAccepted, v1alpha1.ConditionAvailable
+	const accepted, available, store = v1alpha1.ConditionAccepted, v1alpha1.ConditionAvailable, v1alpha1.ConditionStoreReady
 
 	for _, tc := range []struct {
 		name string
@@ -71,6 +80,12 @@ func TestJudge(t *testing.T) {
 			want: status.Problem{Condition: available, Reason: v1alpha1.ReasonApplyFailed, Message: `Invalid for Deployment "hr", spec.replicas`, Final: true}},
 		{name: "forbidden", err: wrap(apierrors.NewForbidden(deployments, "hr", errors.New(canary))), retried: true,
 			want: status.Problem{Condition: available, Reason: v1alpha1.ReasonApplyFailed, Message: `Forbidden for deployments "hr"`}},
+		{name: "growth", after: refusedRetry,
+			err:  growth(apierrors.NewForbidden(claims, "hr-data", errors.New(canary))),
+			want: status.Problem{Condition: store, Reason: v1alpha1.ReasonVolumeNotGrown, Message: `the 5Gi of spec.store.sqlite.size. The cluster answered Forbidden for persistentvolumeclaims "hr-data"`}},
+		{name: "growth before the volume is bound", after: refusedRetry,
+			err:  growth(apierrors.NewInvalid(schema.GroupKind{Kind: "PersistentVolumeClaim"}, "hr-data", field.ErrorList{field.Forbidden(field.NewPath("spec"), canary)})),
+			want: status.Problem{Condition: store, Reason: v1alpha1.ReasonVolumeNotGrown, Message: `Invalid for PersistentVolumeClaim "hr-data", spec`}},
 		{name: "conflict", err: wrap(apierrors.NewConflict(deployments, "hr", errors.New(canary))), retried: true,
 			want: status.Problem{Condition: available, Reason: v1alpha1.ReasonApplyFailed, Message: "Conflict"}},
 		{name: "terminating", want: status.Problem{Condition: available, Reason: v1alpha1.ReasonDeleting, Message: "namespace"},

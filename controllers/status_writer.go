@@ -135,6 +135,9 @@ var eventful = []string{
 	v1alpha1.ConditionStoreReady, v1alpha1.ConditionExposed, v1alpha1.ConditionConfirmationSeen,
 }
 
+// warnings are the reasons of which a person should hear although the condition is true.
+var warnings = []string{v1alpha1.ReasonStaleMetadata, v1alpha1.ReasonVolumeNotGrown, v1alpha1.ReasonVolumeOfAnotherClass}
+
 // transitions are the Events for the way from one set of conditions to the next.
 func transitions(before, after []metav1.Condition) []notice {
 	var notices []notice
@@ -144,7 +147,7 @@ func transitions(before, after []metav1.Condition) []notice {
 			continue
 		}
 		failing := is.Status == metav1.ConditionFalse && is.Reason != v1alpha1.ReasonExposurePending
-		if failing || is.Reason == v1alpha1.ReasonStaleMetadata {
+		if failing || slices.Contains(warnings, is.Reason) {
 			notices = append(notices, notice{corev1.EventTypeWarning, is.Reason, "Check" + kind, is.Message})
 		}
 	}

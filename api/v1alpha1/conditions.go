@@ -131,6 +131,11 @@ const (
 const (
 	// ReasonStoreOpen: the store answers and its schema is current.
 	ReasonStoreOpen = "StoreOpen"
+	// ReasonVolumeNotGrown: links can be read and written, and the volume cannot grow to the size of the spec.
+	ReasonVolumeNotGrown = "VolumeNotGrown"
+	// ReasonVolumeOfAnotherClass: links can be read and written, on a volume that was there before, in another storage
+	// class than the spec names.
+	ReasonVolumeOfAnotherClass = "VolumeOfAnotherClass"
 	// ReasonStoreUnavailable: the store does not answer.
 	ReasonStoreUnavailable = "StoreUnavailable"
 	// ReasonStoreLocked: another process holds the SQLite file.

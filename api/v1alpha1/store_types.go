@@ -10,8 +10,7 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="!(has(self.sqlite) && has(self.postgres))",message="set store.sqlite or store.postgres, not both (neither is SQLite on a volume of 1Gi)"
 // +kubebuilder:validation:XValidation:rule="has(self.postgres) || has(oldSelf.postgres) || self.?sqlite.?ephemeral.orValue(false) == oldSelf.?sqlite.?ephemeral.orValue(false)",message="store.sqlite.ephemeral is immutable: a volume cannot become another kind; export the links and create a new ChannelLink"
-// +kubebuilder:validation:XValidation:rule="has(self.postgres) || has(oldSelf.postgres) || (has(self.sqlite) && has(self.sqlite.storageClassName) ? self.sqlite.storageClassName : \"\") == (has(oldSelf.sqlite) && has(oldSelf.sqlite.storageClassName) ? oldSelf.sqlite.storageClassName : \"\")",message="store.sqlite.storageClassName is immutable: export the links and create a new ChannelLink"
-// +kubebuilder:validation:XValidation:rule="has(self.postgres) || has(oldSelf.postgres) || quantity(has(self.sqlite) && has(self.sqlite.size) ? string(self.sqlite.size) : '1Gi').compareTo(quantity(has(oldSelf.sqlite) && has(oldSelf.sqlite.size) ? string(oldSelf.sqlite.size) : '1Gi')) >= 0",message="store.sqlite.size can only grow"
+// +kubebuilder:validation:XValidation:rule="has(self.postgres) || has(oldSelf.postgres) || (has(self.sqlite) && has(self.sqlite.storageClassName) ? self.sqlite.storageClassName : \"\") == (has(oldSelf.sqlite) && has(oldSelf.sqlite.storageClassName) ? oldSelf.sqlite.storageClassName : \"\")",message="store.sqlite.storageClassName is immutable: a volume keeps its class; export the links, and create the ChannelLink anew without the former volume"
 type Store struct {
 	// SQLite keeps the links in a file on a volume of the server's own. Absent, as `postgres` is: SQLite with its
 	// defaults.
@@ -41,7 +40,7 @@ type Store struct {
 // SQLiteStore is the embedded store. Its PersistentVolumeClaim outlives the ChannelLink, because it holds people's
 // links.
 type SQLiteStore struct {
-	// Size of the volume; it can only grow. Absent: 1Gi.
+	// Size of the volume. A greater one has it grow, if its storage class lets it; no volume shrinks. Absent: 1Gi.
 	//
 	// +optional
 	// +kubebuilder:default="1Gi"

@@ -42,6 +42,7 @@ func Build(in Input) (Objects, error) {
 		Autoscaler:          autoscaler(in.Link),
 		Ingress:             ingress(in.Link, at),
 		HTTPRoute:           httpRoute(in.Link, at),
+		VolumeGrows:         grows(in),
 		SettingsHash:        hash(file),
 	}, nil
 }

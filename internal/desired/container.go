@@ -83,6 +83,8 @@ func probe(path string, periodSeconds, failures int32) *coreac.ProbeApplyConfigu
 // would only make people wait.
 func requirements(link *v1alpha1.ChannelLink) *corev1.ResourceRequirements {
 	if resources := server(link).Resources; resources != nil {
+		resources = resources.DeepCopy()
+		resources.Requests, resources.Limits = rounded(resources.Requests), rounded(resources.Limits)
 		return resources
 	}
 	return &corev1.ResourceRequirements{

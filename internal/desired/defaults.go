@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"channellink.dev/operator/api/v1alpha1"
@@ -42,9 +43,22 @@ func sqlite(link *v1alpha1.ChannelLink) *v1alpha1.SQLiteStore {
 // ephemeral says whether the SQLite file lives and dies with the pod.
 func ephemeral(link *v1alpha1.ChannelLink) bool { return or(sqlite(link).Ephemeral, false) }
 
-// storeSize is the size of the SQLite file's volume.
+// storeSize is the size of the SQLite file's volume, in whole bytes.
 func storeSize(link *v1alpha1.ChannelLink) resource.Quantity {
-	return or(sqlite(link).Size, resource.MustParse("1Gi")).DeepCopy()
+	size := or(sqlite(link).Size, resource.MustParse("1Gi")).DeepCopy()
+	size.RoundUp(0)
+	return size
+}
+
+// rounded is the list as the API server keeps it, which knows no less than a thousandth: what is smaller would differ from
+// it for ever.
+func rounded(list corev1.ResourceList) corev1.ResourceList {
+	list = list.DeepCopy()
+	for name, quantity := range list {
+		quantity.RoundUp(resource.Milli)
+		list[name] = quantity
+	}
+	return list
 }
 
 // mostReplicas is the greatest number of replicas that the spec provides for.

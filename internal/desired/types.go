@@ -37,6 +37,9 @@ type Input struct {
 	// ObservedStorage is the request of the volume claim that is already there; nil when there is none. A claim that an
 	// earlier ChannelLink left may be larger than this one's spec, and a claim cannot shrink.
 	ObservedStorage *resource.Quantity
+	// ObservedStorageClass is the class of that claim; nil when there is none. A claim keeps its class, whatever this
+	// spec says.
+	ObservedStorageClass *string
 }
 
 // Sibling is the server for another page of the same Facebook app.
@@ -83,6 +86,8 @@ type Objects struct {
 	Ingress             *networkingac.IngressApplyConfiguration
 	HTTPRoute           *gatewayac.HTTPRouteApplyConfiguration
 
+	// VolumeGrows says that the Volume asks for more than the claim that is there has.
+	VolumeGrows bool
 	// SettingsHash is the SHA-256, in lower-case hex, of the settings file. A server that runs with these settings
 	// reports the same.
 	SettingsHash string

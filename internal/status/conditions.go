@@ -195,7 +195,19 @@ var storeMessages = map[string]string{
 	v1alpha1.ReasonStoreKeyInvalid:   "The encryption key (spec.store.encryptionKeySecretRef) is missing or does not open what was sealed: put the earlier key back on a line of its own",
 }
 
+// storeReady adds to what the server says of its store what is the matter with the volume.
 func storeReady(seen Observed) verdict {
+	v := storeSays(seen)
+	if p := seen.Problem; p != nil && p.Partial() {
+		v.message += ". " + p.Message
+		if v.status == metav1.ConditionTrue {
+			v.reason = p.Reason
+		}
+	}
+	return v
+}
+
+func storeSays(seen Observed) verdict {
 	const kind = v1alpha1.ConditionStoreReady
 	if v, ok := serverSilent(kind, seen); ok {
 		return v
@@ -250,6 +262,8 @@ func reconciling(link *v1alpha1.ChannelLink, seen Observed, ready verdict) verdi
 		return yes(kind, ready.reason, ready.message)
 	case rollingOut(seen.Deployment):
 		return yes(kind, v1alpha1.ReasonProgressing, "The Deployment is being rolled out")
+	case seen.Problem != nil && seen.Problem.Reason == v1alpha1.ReasonVolumeNotGrown:
+		return yes(kind, seen.Problem.Reason, seen.Problem.Message)
 	default:
 		return no(kind, v1alpha1.ReasonReady, "Everything is as the spec wants it")
 	}

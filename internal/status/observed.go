@@ -13,7 +13,8 @@ import (
 
 // Problem is something about the ChannelLink itself, or about writing its objects, that keeps it from being carried out.
 type Problem struct {
-	// Condition that the problem makes false: Accepted, or Available where the spec is good and the cluster is not.
+	// Condition that the problem makes false: Accepted, or Available where the spec is good and the cluster is not. A
+	// problem with StoreReady only adds to what the server says of its store.
 	Condition string
 	Reason    string
 	// Message names the object at fault and what to do.
@@ -25,9 +26,12 @@ type Problem struct {
 // Error is the message, so that a Problem can be returned where work stops.
 func (p *Problem) Error() string { return p.Message }
 
+// Partial tells whether all else was carried out: the problem is with a volume that was there before, and is used as it is.
+func (p *Problem) Partial() bool { return p.Condition == v1alpha1.ConditionStoreReady }
+
 // Observed is everything that the conditions of a ChannelLink depend on.
 type Observed struct {
-	// Problem that was met, if any. With one, the objects below are those of an earlier spec.
+	// Problem that was met, if any. With one that is not partial, the objects below are those of an earlier spec.
 	Problem *Problem
 	// Applied: every object was found or made as it should be, in this pass.
 	Applied bool

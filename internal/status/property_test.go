@@ -82,7 +82,7 @@ func drawSeen(t *rapid.T) status.Observed {
 	}
 	if yes("problem") {
 		seen.Problem = &status.Problem{
-			Condition: rapid.SampledFrom([]string{v1alpha1.ConditionAccepted, v1alpha1.ConditionAvailable}).Draw(t, "condition"),
+			Condition: rapid.SampledFrom([]string{v1alpha1.ConditionAccepted, v1alpha1.ConditionAvailable, v1alpha1.ConditionStoreReady}).Draw(t, "condition"),
 			Reason:    v1alpha1.ReasonApplyFailed, Message: rapid.StringN(0, 40000, -1).Draw(t, "message"), Final: yes("final"),
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // SQLiteStore is the embedded store. Its PersistentVolumeClaim outlives the ChannelLink, because it holds people's
 // links.
 type SQLiteStoreApplyConfiguration struct {
-	// Size of the volume; it can only grow. Absent: 1Gi.
+	// Size of the volume. A greater one has it grow, if its storage class lets it; no volume shrinks. Absent: 1Gi.
 	Size *resource.Quantity `json:"size,omitempty"`
 	// StorageClassName of the volume; immutable. Absent: the cluster's default class.
 	StorageClassName *apiv1alpha1.ObjectName `json:"storageClassName,omitempty"`
