@@ -3,7 +3,6 @@ package webhookserver
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"time"
 
 	"channellink.dev/operator/webhookserver/botbonnie"
@@ -28,7 +27,7 @@ const (
 
 // waitingStore is what the confirmer needs of the store.
 type waitingStore interface {
-	UnconfirmedLinks(ctx context.Context, channel link.ChannelID, now time.Time, limit int) ([]link.Link, error)
+	UnconfirmedLinks(ctx context.Context, channel link.ChannelID, userID string, now time.Time, limit int) ([]link.Link, error)
 	Confirm(ctx context.Context, c link.Confirmation, now time.Time) (link.Outcome, error)
 }
 
@@ -151,7 +150,7 @@ func (c *confirmer) lookFor(ctx context.Context, waiting ...chan struct{}) {
 
 // nextLook is when the first of the links that wait is due, or when to ask for that again; false if none waits.
 func (c *confirmer) nextLook(ctx context.Context) (time.Time, bool) {
-	waiting, err := c.waiting(ctx)
+	waiting, err := c.waitingOf(ctx, everybody)
 	if err != nil || len(waiting) == 0 {
 		return time.Time{}, false
 	}
@@ -188,18 +187,16 @@ func dueAfter(consent, last time.Time) time.Time {
 	return at
 }
 
-// waitingOf are the links of one user that wait for their confirmation.
-func (c *confirmer) waitingOf(ctx context.Context, userID string) ([]link.Link, error) {
-	waiting, err := c.waiting(ctx)
-	return slices.DeleteFunc(waiting, func(l link.Link) bool { return l.UserID != userID }), err
-}
+// everybody asks waitingOf for the links of all users.
+const everybody = ""
 
-func (c *confirmer) waiting(ctx context.Context) ([]link.Link, error) {
+// waitingOf are the links of a user that wait for their confirmation.
+func (c *confirmer) waitingOf(ctx context.Context, userID string) ([]link.Link, error) {
 	store, err := c.store()
 	if err != nil {
 		return nil, err
 	}
-	return store.UnconfirmedLinks(ctx, c.channel, c.now(), maxLooked)
+	return store.UnconfirmedLinks(ctx, c.channel, userID, c.now(), maxLooked)
 }
 
 // lookUp reads the records of the users who did something since the oldest login that waits, and confirms what they
@@ -208,7 +205,7 @@ func (c *confirmer) lookUp(ctx context.Context) {
 	c.last = c.now()
 	ctx, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
-	waiting, err := c.waiting(ctx)
+	waiting, err := c.waitingOf(ctx, everybody)
 	if err == nil && len(waiting) == 0 {
 		return
 	}

@@ -63,7 +63,7 @@ func (f *fakeBotBonnie) Customers(ctx context.Context, since time.Time, fn func(
 	return down
 }
 
-func (f *fakeBotBonnie) UnconfirmedLinks(_ context.Context, _ link.ChannelID, now time.Time, _ int) ([]link.Link, error) {
+func (f *fakeBotBonnie) UnconfirmedLinks(_ context.Context, _ link.ChannelID, _ string, now time.Time, _ int) ([]link.Link, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var open []link.Link

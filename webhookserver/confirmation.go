@@ -25,7 +25,7 @@ func (s *Server) confirmation(ctx context.Context, c *channel) *adminapi.Confirm
 		since = last
 	}
 	// Those whose window closed since then, or is open still.
-	waiting, err := store.UnconfirmedLinks(ctx, c.id, since, maxLooked)
+	waiting, err := store.UnconfirmedLinks(ctx, c.id, everybody, since, maxLooked)
 	if err != nil {
 		return nil
 	}

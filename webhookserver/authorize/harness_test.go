@@ -225,7 +225,7 @@ func (w *world) count(reason authorize.Reason) int {
 // pending are the links that wait for their confirmation.
 func (w *world) pending(t testing.TB) []link.Link {
 	t.Helper()
-	links, err := w.Store.UnconfirmedLinks(t.Context(), w.options.ID, w.now(), 100)
+	links, err := w.Store.UnconfirmedLinks(t.Context(), w.options.ID, "", w.now(), 100)
 	if err != nil {
 		t.Fatal(err)
 	}

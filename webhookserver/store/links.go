@@ -35,9 +35,16 @@ func (s *Store) oneLink(ctx context.Context, op, where string, args ...any) (lin
 }
 
 // UnconfirmedLinks implements [link.LinkStore].
-func (s *Store) UnconfirmedLinks(ctx context.Context, channel link.ChannelID, now time.Time, limit int) ([]link.Link, error) {
-	return s.manyLinks(ctx, "read unconfirmed links", `channel = $1 AND state IN ('pending', 'active') AND NOT confirmed AND expires_at >= $2
-		ORDER BY consent_at, id LIMIT $3`, channel, micros(now.Add(-link.EventSkew)), limit)
+func (s *Store) UnconfirmedLinks(
+	ctx context.Context, channel link.ChannelID, userID string, now time.Time, limit int,
+) ([]link.Link, error) {
+	return s.manyLinks(ctx, "read unconfirmed links", `channel = $1 AND id IN (
+			SELECT id FROM (
+				SELECT id, ROW_NUMBER() OVER (PARTITION BY issuer, subject ORDER BY consent_at DESC, id DESC) AS place
+				FROM links WHERE channel = $1 AND state IN ('pending', 'active') AND NOT confirmed AND expires_at >= $2
+					AND (user_id = $3 OR $3 = '')
+			) AS unconfirmed WHERE place <= $4)
+		ORDER BY consent_at, id LIMIT $5`, channel, micros(now.Add(-link.EventSkew)), userID, link.MaxUnconfirmed, limit)
 }
 
 func (s *Store) manyLinks(ctx context.Context, op, where string, args ...any) ([]link.Link, error) {

@@ -97,6 +97,51 @@ func testStableCode(t *testing.T, open Open) {
 	closeStore(t, store)
 }
 
+// unconfirmed are the ids of the links of a user, or of all, that are unconfirmed so long after moment.
+func unconfirmed(t *testing.T, store link.Store, userID string, after time.Duration, limit int) []string {
+	t.Helper()
+	links, err := store.UnconfirmedLinks(t.Context(), vision, userID, moment.Add(after), limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, l := range links {
+		ids = append(ids, l.ID)
+	}
+	return ids
+}
+
+// One person who gives consent over and over keeps nobody else waiting, and comes through with the newest.
+func testUnconfirmedOfOnePerson(t *testing.T, open Open) {
+	store := open(t)
+	at := func(id, userID string, who link.Identity, second int) {
+		l := pending(id, userID, "")
+		l.Identity, l.ConsentAt = who, moment.Add(time.Duration(second)*time.Second)
+		putPending(t, store, l)
+	}
+	for i := range 4 * link.MaxUnconfirmed {
+		at(fmt.Sprintf("flood-%02d", i), fmt.Sprint("U", i%3), alice, i)
+	}
+	at("late", "U1", bob, 60)
+	at("namesake", "U9", elsewhere, 61)
+	all := []string{"flood-15", "flood-16", "flood-17", "flood-18", "flood-19", "late", "namesake"}
+	for _, tc := range []struct {
+		reason, userID string
+		limit          int
+		want           []string
+	}{
+		{"the newest of each person, the same sub at another issuer being somebody else", "", 1000, all},
+		{"still the oldest first", "", 6, all[:6]},
+		{"of one user, also those that count no more among all", "U1", 1000, []string{"flood-07", "flood-10", "flood-13", "flood-16", "flood-19", "late"}},
+		{"of a user who has none", "U8", 1000, nil},
+	} {
+		if diff := cmp.Diff(tc.want, unconfirmed(t, store, tc.userID, 0, tc.limit)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+		}
+	}
+	closeStore(t, store)
+}
+
 func testUnconfirmed(t *testing.T, open Open) {
 	store := open(t)
 	for i, id := range []string{"c", "a", "b"} {
@@ -106,15 +151,7 @@ func testUnconfirmed(t *testing.T, open Open) {
 		putPending(t, store, l)
 	}
 	ids := func(after time.Duration, limit int) []string {
-		links, err := store.UnconfirmedLinks(t.Context(), vision, moment.Add(after), limit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var ids []string
-		for _, l := range links {
-			ids = append(ids, l.ID)
-		}
-		return ids
+		return unconfirmed(t, store, "", after, limit)
 	}
 	for _, tc := range []struct {
 		reason string
@@ -242,24 +279,31 @@ func testSweep(t *testing.T, open Open) {
 	putPending(t, store, pending("kept", "U1", "sub-1"), pending("late", "U2", "sub-1"), pending("linked", "U3", "sub-1"))
 	confirm(t, store, linkedEvent("linked", "U3", 5), link.Activated)
 	unlink(t, store, unlinkedEvent("U1", 5), link.Unknown)
-	session := putSession(t, store, "session")
+	waiting, over := identified(t, store, "waiting"), identified(t, store, "over")
+	if err := store.Refuse(t.Context(), vision, over.Flow); err != nil {
+		t.Fatal(err)
+	}
 	sweep := func(after time.Duration) {
 		t.Helper()
 		if err := store.Sweep(t.Context(), moment.Add(after), 9600*time.Hour); err != nil {
 			t.Fatal(err)
 		}
 	}
-	hasSession := func(want bool) {
+	hasSession := func(s link.Session, want bool) {
 		t.Helper()
-		_, err := store.Session(t.Context(), vision, session.Flow)
+		_, err := store.Session(t.Context(), vision, s.Flow)
 		if want && err != nil || !want && !errors.Is(err, link.ErrNotFound) {
-			t.Errorf("session: %v, want it: %t", err, want)
+			t.Errorf("session %s: %v, want it: %t", s.Flow, err, want)
 		}
 	}
+	sweep(10 * time.Minute)
+	hasSession(waiting, true)
+	sweep(10*time.Minute + time.Second)
+	hasSession(waiting, false) // C60: with what is confidential in it
 	sweep(20 * time.Minute)
-	hasSession(true) // its owner is still told that it has expired
+	hasSession(over, true) // its owner is still told that it is over
 	sweep(20*time.Minute + time.Second)
-	hasSession(false)
+	hasSession(over, false)
 
 	sweep(48*time.Hour + 10*time.Minute)
 	confirm(t, store, linkedEvent("kept", "U1", 5), link.Outdated) // C44: the pending link and the unlinking are known

@@ -51,6 +51,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		{"Refence", testRefence},
 		{"RefenceRace", testRefenceRace},
 		{"Unconfirmed", testUnconfirmed},
+		{"UnconfirmedOfOnePerson", testUnconfirmedOfOnePerson},
 		{"Import", testImport},
 		{"Audit", testAudit},
 		{"AuditPages", testAuditPages},
