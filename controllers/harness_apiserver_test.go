@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -72,6 +73,8 @@ type operator struct {
 	stop      func()
 	// atStart is what the process had done before the manager started.
 	atStart work
+	// curtain hides objects from the cache; nil: there is none.
+	curtain *curtain
 }
 
 // newOperator prepares an operator; start starts it.
@@ -136,6 +139,9 @@ func (o *operator) manager() manager.Manager {
 		Scheme: scheme, Cache: controllers.CacheOptions(o.watch),
 		Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		Logger: logr.FromSlogHandler(slog.NewTextHandler(o.log, nil)),
+	}
+	if o.curtain != nil {
+		options.Cache.ByObject[o.curtain.kind] = cache.ByObject{Label: options.Cache.DefaultLabelSelector, Transform: o.curtain.pass}
 	}
 	// Each test starts a manager of its own in this process.
 	options.Controller.SkipNameValidation = new(true)

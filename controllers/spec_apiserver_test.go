@@ -74,7 +74,7 @@ func siblingsOf(t *testing.T, link *v1alpha1.ChannelLink) []string {
 // Pages of one Facebook app in one namespace know each other's Services: from when there is one, to when it goes. One that
 // is refused has none, and would fail every webhook call of the app.
 func TestSiblings(t *testing.T) {
-	startOperator(t)
+	o := startOperator(t)
 	namespace := env.Namespace(t)
 	page := func(name, page string) *v1alpha1.ChannelLink {
 		return create(t, "messenger", namespace, at(name, page, "https://facebook.vision.example/"+name))
@@ -117,6 +117,28 @@ func TestSiblings(t *testing.T) {
 	t.Run("elsewhere", func(t *testing.T) {
 		other := create(t, "messenger", env.Namespace(t), at("e", "5", "https://other.vision.example/e"))
 		NewWithT(t).Eventually(func() []string { return siblingsOf(t, other) }).Should(BeNil())
+		expect(a, "b", "c")
+	})
+	t.Run("an edit that is not carried out", func(t *testing.T) {
+		create(t, "line", namespace, at("x", "x", "https://facebook.vision.example/x"))
+		before := passes(t)
+		edit(t, b, func(spec *v1alpha1.ChannelLinkSpec) { spec.PublicURL = "https://facebook.vision.example/x/b" })
+		expectConflict(t, b)
+		edit(t, c, func(spec *v1alpha1.ChannelLinkSpec) {
+			spec.PublicURL, spec.Suspend = "https://facebook.vision.example/elsewhere", new(true)
+		})
+		eventually(t, c, condition{v1alpha1.ConditionReconciling, metav1.ConditionFalse, v1alpha1.ReasonSuspended})
+		o.settle(before, 3)
+		if diff := cmp.Diff([]string{url("b"), url("c")}, siblingsOf(t, a)); diff != "" {
+			t.Errorf("siblings, which serve what they served before (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("an edit that is carried out", func(t *testing.T) {
+		edit(t, b, func(spec *v1alpha1.ChannelLinkSpec) { spec.PublicURL = "https://facebook.vision.example/b" })
+		edit(t, c, func(spec *v1alpha1.ChannelLinkSpec) { spec.Suspend = nil })
+		NewWithT(t).Eventually(func() []string { return siblingsOf(t, a) }).
+			Should(Equal([]string{url("b"), fmt.Sprintf("http://c.%s.svc/elsewhere", namespace)}))
+		edit(t, c, func(spec *v1alpha1.ChannelLinkSpec) { spec.PublicURL = "https://facebook.vision.example/c" })
 		expect(a, "b", "c")
 	})
 	t.Run("another secret", func(t *testing.T) {
