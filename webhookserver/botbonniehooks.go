@@ -62,8 +62,8 @@ func (s *Server) module(c *channel, answer moduleHandler) http.HandlerFunc {
 }
 
 // receiveCall receives and verifies a call of BotBonnie's: the key in the URL, the signature of the body, and that it is
-// about this channel. The signature has no time in it, so that a call can be replayed: what is done on it must be harmless
-// then. When it reports false it has answered.
+// about this channel. The signature covers neither a time nor the URL, so that whoever has captured a call can replay it, on
+// each of these routes: no call makes a link. When it reports false it has answered.
 func (s *Server) receiveCall(w http.ResponseWriter, r *http.Request, c *channel) (call botbonnie.Call, body []byte, ok bool) {
 	keyed := s.keyKnown(c, r.URL.RawQuery)
 	verified, body, ok := s.receiveSigned(w, r, c, maxModuleBody, func(h http.Header, body []byte) (signature.Verified, error) {
