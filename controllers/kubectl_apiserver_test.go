@@ -86,7 +86,7 @@ Stalled=False Unlinked: The links are revoked
 				t.Errorf("%s: %v: %s", object, err, out)
 			}
 		}
-		if out, err := kubectl(t, namespace, "wait", "unlink/hr-4", "--for=jsonpath={.status.completionTime}", "--timeout=20s"); err != nil {
+		if out, err := kubectl(t, namespace, "wait", "unlink/hr-4", "--for=condition=Reconciling=false", "--timeout=20s"); err != nil {
 			t.Errorf("its end: %v: %s", err, out)
 		}
 		out, err := kubectl(t, namespace, "wait", "unlink/hr-4", "--for=condition=Complete", "--timeout=1s")
