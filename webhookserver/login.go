@@ -67,10 +67,11 @@ func (c *channel) loginSecrets() authorize.Secrets {
 			return nil
 		}
 		return func() (secretfile.Secret, bool) {
-			if !ref.usable() {
+			now, ok := ref.load()
+			if !ok {
 				return secretfile.Secret{}, false
 			}
-			return ref.file.Load().Newest()
+			return now.Newest()
 		}
 	}
 	raw := func(f *config.File) func() ([]byte, bool) {
@@ -78,7 +79,10 @@ func (c *channel) loginSecrets() authorize.Secrets {
 		if !ok {
 			return nil
 		}
-		return func() ([]byte, bool) { return ref.file.Load().Raw(), ref.usable() }
+		return func() ([]byte, bool) {
+			now, ok := ref.load()
+			return now.Raw(), ok
+		}
 	}
 	return authorize.Secrets{
 		ClientSecret: newest(c.OIDC.ClientSecret),

@@ -37,10 +37,16 @@ func (r reference) state() adminapi.ReferenceState {
 	return adminapi.ReferencePresent
 }
 
-// usable reports whether there is a value to work with, be it one that has vanished from the file since.
-func (r reference) usable() bool {
+// load returns the value to work with, be it one that has vanished from the file since, and whether it is good: the very one
+// that was judged, whatever is in the file by then.
+func (r reference) load() (secretfile.Snapshot, bool) {
 	now := r.file.Load()
-	return now.Usable() && (r.valid == nil || r.valid(now))
+	return now, now.Usable() && (r.valid == nil || r.valid(now))
+}
+
+func (r reference) usable() bool {
+	_, ok := r.load()
+	return ok
 }
 
 // storeReferences are the keys that the store needs.

@@ -1,6 +1,7 @@
 package webhookserver
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -124,5 +125,27 @@ func TestPrivateKeyReference(t *testing.T) {
 		if got := references[0].state(); got != c.want || references[0].usable() != (c.want == adminapi.ReferencePresent) {
 			t.Errorf("%s: %s, usable %t; want %s", c.reason, got, references[0].usable(), c.want)
 		}
+	}
+}
+
+// C57: a secret that is renewed while it is judged is not given out on its predecessor's account.
+func TestSecretRenewedWhileJudged(t *testing.T) {
+	volume := secretfiletest.NewVolume(t, map[string]string{"secret": "judged"})
+	files := secretfile.NewWatcher(secretfile.Options{})
+	file := files.File(volume.Path("secret"))
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { files.Run(ctx); close(ended) }()
+	defer func() { stop(); <-ended }()
+	field := config.File{Field: "oidc.clientSecretRef"}
+	c := channel{Channel: config.Channel{OIDC: config.OIDC{ClientSecret: &field}}}
+	c.references = []reference{{field: field.Field, file: file, valid: func(secretfile.Snapshot) bool {
+		_, changed := file.Watch()
+		volume.Publish(t, map[string]string{"secret": "renewed"})
+		<-changed
+		return true
+	}}}
+	if got, ok := c.loginSecrets().ClientSecret(); !ok || got.Reveal() != "judged" {
+		t.Errorf("%q was given out, which nobody has judged", got.Reveal())
 	}
 }
