@@ -4,7 +4,7 @@
 //
 //	go run . project                            # every project image, for this machine
 //	go run . --platforms=all project            # the same for linux/amd64 and linux/arm64
-//	go run . --tag=v0.1.0 --out=dist manager    # one image, by its name in images.json
+//	go run . --tag=v0.2.0 --out=dist manager    # one image, by its name in images.json
 //
 // Each line on standard output names one image: its tarball, its reference and
 // the digest of its index; NAME.cdx.json beside the tarball lists all that its

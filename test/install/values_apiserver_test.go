@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
 
@@ -71,6 +72,13 @@ func TestSchemaRefuses(t *testing.T) {
 		{"a URL in place of a host", "allowEndpointHosts={https://chatsim.example}"},
 		{"a limit that Go does not read", "goMemLimit=460Mi"},
 		{"an argument without dashes", "extraArgs={shared-hosts}"},
+		{"a URL with a space in it", "otlpEndpoint=http://collector:4318/a: b"},
+		{"a URL with a comment behind it", "otlpEndpoint=http://collector:4318/ #traces"},
+		{"a URL that ends with its line", "otlpEndpoint=http://collector:4318\n- --shared-hosts"},
+		{"two images", "serverImage=mirror.vision.example/webhookserver:v1 mirror.vision.example/webhookserver:v2"},
+		{"a space before an image", "image.repository= mirror.vision.example/manager"},
+		{"a space behind a tag", "image.tag=v1 "},
+		{"a priority class that cannot be", "priorityClass.name=Business Class"},
 	}
 	for _, tt := range tests {
 		cmd := exec.CommandContext(t.Context(), tool(t, "helm"), "template", "channellink", "charts/channellink", "--kube-version", kubeVersion, "--set", tt.set)
@@ -82,11 +90,41 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 }
 
-// The image is the one of config, whose tag is the release's; the chart's version is that of its operator.
-func TestVersionsOfTheChart(t *testing.T) {
-	about := values(t, "charts/channellink/Chart.yaml")
-	if app := about["appVersion"]; app != "v"+about["version"].(string) {
-		t.Errorf("version %v installs the operator %v", about["version"], app)
+// What the schema lets pass stays the text that it is, whatever it would mean in YAML.
+func TestTextStaysText(t *testing.T) {
+	content, err := yaml.Marshal(map[string]any{
+		"image":           map[string]any{"repository": "mirror:5000/manager", "tag": "1:", "pullPolicy": "Always"},
+		"serverImage":     "mirror:5000/webhookserver:",
+		"otlpEndpoint":    `http://collector:4318/"a":`,
+		"priorityClass":   map[string]any{"create": true, "name": "1"},
+		"watchNamespaces": []string{"2026", "null"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	objects := byName(t, chart(t, "--values", file, "--namespace", "007"))
+	for _, name := range []string{
+		"PriorityClass 1", "Deployment 007/channellink-operator", "Service 007/channellink-operator-metrics", "NetworkPolicy 007/channellink-operator",
+		"PodDisruptionBudget 007/channellink-operator", "ServiceAccount 007/channellink-operator", "RoleBinding 007/channellink-operator",
+		"Role 2026/channellink-operator-watch", "RoleBinding 2026/channellink-operator-watch", "Role null/channellink-operator-watch",
+	} {
+		if objects[name] == nil {
+			t.Errorf("there is no %s among %v", name, slices.Sorted(maps.Keys(objects)))
+		}
+	}
+	pod, _, _ := unstructured.NestedMap(objects["Deployment 007/channellink-operator"], "spec", "template", "spec")
+	container := pod["containers"].([]any)[0].(map[string]any)
+	if pod["priorityClassName"] != "1" || container["image"] != "mirror:5000/manager:1:" {
+		t.Errorf("the pod is of priority class %v and image %v", pod["priorityClassName"], container["image"])
+	}
+	for _, want := range []string{`--otlp-endpoint=http://collector:4318/"a":`, "--server-image=mirror:5000/webhookserver:", "--watch-namespaces=2026,null"} {
+		if !slices.Contains(container["args"].([]any), any(want)) {
+			t.Errorf("%s is not among the arguments %v", want, container["args"])
+		}
 	}
 }
 

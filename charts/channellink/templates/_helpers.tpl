@@ -20,12 +20,12 @@ kind: {{ .kind }}Binding
 metadata:
   name: {{ .name }}
   {{- with .namespace }}
-  namespace: {{ . }}
+  namespace: {{ quote . }}
   {{- end }}
   labels: {{- include "channellink.labels" .root | nindent 4 }}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: {{ .kind }}, name: {{ .name }}}
 subjects:
-- {kind: ServiceAccount, name: {{ include "channellink.name" .root }}, namespace: {{ .root.Release.Namespace }}}
+- {kind: ServiceAccount, name: {{ include "channellink.name" .root }}, namespace: {{ quote .root.Release.Namespace }}}
 {{- end }}
 
 {{/* Reads a file of several documents as a list: fromYaml takes one alone. */}}
