@@ -43,10 +43,11 @@ import (
 //
 //  1. claim: does the channel's page and public URL belong to this ChannelLink?
 //  2. build: what should exist?
-//  3. apply: write what differs, delete what is switched off; around it, hold and letGo see to the finalizer of
-//     deletionPolicy UnlinkAll
+//  3. apply: write what differs, delete what is switched off
 //  4. observe: what exists, and what does the server say?
 //  5. tell: write the status, if it changed
+//
+// Before the first of them hold, and after apply letGo, see to the finalizer of deletionPolicy UnlinkAll.
 //
 // While one is being deleted that has that finalizer, finalize takes the place of all these.
 type ChannelLinkReconciler struct {
