@@ -223,6 +223,14 @@ test-cluster: deps deploy bin/helm ## tests on the real cluster, one of them in 
 	@$(CLUSTERTEST) $(if $(findstring -run,$(TESTFLAGS)),,-skip $(INSTALLATION)'|'$(LEAKS)) $(call tagged,cluster)
 	@$(if $(findstring -run,$(TESTFLAGS)),,$(call say,'what all of that has told'); $(CLUSTERTEST) -run $(LEAKS) ./test/cluster)
 
+.PHONY: test-upgrade
+test-upgrade: deploy ## the last release's images, this tree's, and back, under load on the real cluster (build tags cluster and upgrade)
+	@hack/demo/last-release
+	@hack/demo/dex
+	@hack/demo/chatsim
+	@$(call say,'up from the last release and back and up again')
+	@$(ONCLUSTER) $(GOTEST) -count=1 -tags cluster$(comma)upgrade -v -run '^TestUpgrade$$' ./test/cluster
+
 .PHONY: test-minute
 test-minute: deps ## a minute of fuzz, all targets together, and a minute of soak beside it
 	@$(call say,'a minute of fuzz and a minute of soak')

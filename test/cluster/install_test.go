@@ -46,7 +46,7 @@ var ways = []way{
 		do(t, "delete", "namespace", operatorNamespace)
 	}},
 	{"one file", func(t *testing.T, tag string) { do(t, "apply", "--server-side", "-f", oneFile(t, tag)) }, removeManifests},
-	{"kustomize", func(t *testing.T, tag string) { do(t, "apply", "--server-side", "-k", overlay(t, tag)) }, removeManifests},
+	{"kustomize", func(t *testing.T, tag string) { do(t, "apply", "--server-side", "-k", overlay(t, repository(t), tag)) }, removeManifests},
 }
 
 func removeManifests(t *testing.T) {
@@ -149,11 +149,11 @@ func oneFile(t *testing.T, tag string) string {
 	return write(t, "install.yaml", text)
 }
 
-// overlay is a folder with a kustomization over config/default.
-func overlay(t *testing.T, tag string) string {
+// overlay is a folder with a kustomization over config/default of the tree.
+func overlay(t *testing.T, tree, tag string) string {
 	t.Helper()
 	folder := t.TempDir()
-	base, err := filepath.Rel(folder, filepath.Join(repository(t), "config", "default"))
+	base, err := filepath.Rel(folder, filepath.Join(tree, "config", "default"))
 	if err != nil {
 		t.Fatal(err)
 	}

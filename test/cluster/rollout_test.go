@@ -278,28 +278,36 @@ func onPostgres(t *testing.T) *v1alpha1.ChannelLink {
 	t.Helper()
 	server := pgtest.Start(t)
 	dsn := fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable", listenFor(t, server.Socket()), server.NewDatabase(t))
+	return onMessenger(t, "channellink", func(l *v1alpha1.ChannelLink) {
+		createSecret(t, l.Namespace, "postgres", map[string]string{"dsn": dsn})
+		l.Spec.Store = &v1alpha1.Store{Postgres: &v1alpha1.PostgresStore{
+			DSNSecretRef: v1alpha1.SecretKeyReference{Name: "postgres", Key: "dsn"},
+		}}
+		l.Spec.Server = &v1alpha1.Server{Replicas: ptr.To[int32](2)}
+	})
+}
+
+// onMessenger is a Messenger channel without BotBonnie, with a namespace of its own and a chat of that name. Its host is one
+// whose callback dex knows (hack/dex/deploy.yaml).
+func onMessenger(t *testing.T, host string, changes ...func(*v1alpha1.ChannelLink)) *v1alpha1.ChannelLink {
+	t.Helper()
 	ns := namespace(t)
-	createSecret(t, ns, "postgres", map[string]string{"dsn": dsn})
 	createSecret(t, ns, "app", map[string]string{
 		"appSecret": "app-secret", "verifyToken": "verify", "pageAccessToken": "page-" + ns, "api": "bot-token",
 	})
 	ref := func(key v1alpha1.DataKey) *v1alpha1.SecretKeyReference {
 		return &v1alpha1.SecretKeyReference{Name: "app", Key: key}
 	}
-	link := newLink(t, ns, "hr", func(l *v1alpha1.ChannelLink) {
+	link := newLink(t, ns, "hr", append([]func(*v1alpha1.ChannelLink){func(l *v1alpha1.ChannelLink) {
 		l.Spec.Platform = v1alpha1.PlatformFacebook
-		l.Spec.PublicURL = v1alpha1.URL("http://channellink.localhost:" + port)
+		l.Spec.PublicURL = v1alpha1.URL("http://" + host + ".localhost:" + port)
 		l.Spec.BotBonnie = nil
 		l.Spec.Messenger = &v1alpha1.Messenger{
 			AppSecretRef: ref("appSecret"), VerifyTokenSecretRef: ref("verifyToken"), PageAccessTokenSecretRef: ref("pageAccessToken"),
 			RedirectHosts: []v1alpha1.HostName{"chatsim.localhost"}, GraphEndpoint: v1alpha1.URL(simulator() + "/v25.0"),
 		}
 		l.Spec.API = &v1alpha1.API{TokenSecretRef: ref("api")}
-		l.Spec.Store = &v1alpha1.Store{Postgres: &v1alpha1.PostgresStore{
-			DSNSecretRef: v1alpha1.SecretKeyReference{Name: "postgres", Key: "dsn"},
-		}}
-		l.Spec.Server = &v1alpha1.Server{Replicas: ptr.To[int32](2)}
-	})
+	}}, changes...)...)
 	control(t, http.MethodPut, "channels/"+ns, chatsim.Channel{
 		Name: ns, Kind: chatsim.Messenger, PageID: link.Spec.PageID, Secret: "app-secret", AccessToken: "page-" + ns,
 		VerifyToken: "verify", Server: string(link.Spec.PublicURL),
