@@ -78,7 +78,7 @@ var (
 	linksDesc = prometheus.NewDesc("channellink_links",
 		"Links by state, counted once a minute; unconfirmed ones stay pending for two days.", []string{"channel", "state"}, nil)
 	openSessionsDesc = prometheus.NewDesc("channellink_login_sessions_open",
-		"Logins that are neither over nor expired, counted once a minute; at 50,000 no more are begun.", []string{"channel"}, nil)
+		"Logins that are neither over nor expired, counted once a minute. A channel keeps 100,000 at most, those that were over lately included.", []string{"channel"}, nil)
 )
 
 var referenceStates = []adminapi.ReferenceState{

@@ -126,7 +126,7 @@ func newLoginDatabase(t *testing.T, kind string) loginDatabase {
 // open opens the database, as a server or beside one.
 func (d loginDatabase) open(t *testing.T, beside bool) *store.Store {
 	t.Helper()
-	options := store.Options{Beside: beside, MaxOpenSessions: 1 << 40}
+	options := store.Options{Beside: beside, MaxSessions: 1 << 40}
 	var s *store.Store
 	var err error
 	if d.settings.SQLite != nil {

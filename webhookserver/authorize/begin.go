@@ -36,6 +36,9 @@ func (l *Logins) begin(ctx context.Context, v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, storeRefusal(err)
 	}
+	if size(entry.Params) > link.MaxSessionParams {
+		return answer{}, refuse(ParamInvalid, &link.ParamError{Problem: link.ParamTooLong})
+	}
 	life := entry.TokenLife
 	if life <= 0 {
 		life = sessionLife
@@ -173,25 +176,33 @@ func hashToken(token string) string {
 // The names under which a session's parameters hold the rest of its entry, and the chat user once he is known. No
 // parameter of a platform has a colon.
 const (
-	packedToken   = ":token"
 	packedLife    = ":life"
 	packedName    = ":name"
 	packedPicture = ":picture"
 )
 
-// packed puts an entry into the parameters of a session.
+// size is that of parameters with their names, in bytes.
+func size(params map[string]string) (bytes int) {
+	for name, value := range params {
+		bytes += len(name) + len(value)
+	}
+	return bytes
+}
+
+// packed puts what a login needs of its entry later into the parameters of a session. The token is in the platform's own
+// parameters, and its hash in the session.
 func packed(e link.Entry) map[string]string {
 	params := maps.Clone(e.Params)
 	if params == nil {
 		params = map[string]string{}
 	}
-	params[packedToken], params[packedLife] = e.Token, e.TokenLife.String()
+	params[packedLife] = e.TokenLife.String()
 	return params
 }
 
-// entryOf is the entry that a session was opened with.
+// entryOf is the entry that a session was opened with, as far as it is kept.
 func entryOf(s link.Session) link.Entry {
-	e := link.Entry{UserID: s.UserID, Token: s.Params[packedToken], Params: map[string]string{}}
+	e := link.Entry{UserID: s.UserID, Params: map[string]string{}}
 	e.TokenLife, _ = time.ParseDuration(s.Params[packedLife]) // we wrote it; what cannot be read has no life
 	for name, value := range s.Params {
 		if !strings.HasPrefix(name, ":") {

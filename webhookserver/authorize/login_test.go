@@ -1,6 +1,7 @@
 package authorize_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"channellink.dev/operator/webhookserver/authorize"
+	"channellink.dev/operator/webhookserver/authorize/issuer/issuertest"
 	"channellink.dev/operator/webhookserver/link"
 	"channellink.dev/operator/webhookserver/pages"
 )
@@ -45,5 +48,32 @@ func TestLogin(t *testing.T) {
 	}
 	if sum := sha256.Sum256([]byte(linkToken)); links[0].PlatformToken != hex.EncodeToString(sum[:]) { // C60
 		t.Errorf("the platform's token is stored as %q, want its hash", links[0].PlatformToken)
+	}
+}
+
+// earlierStore keeps sessions as servers did that stored the platform's token once more.
+type earlierStore struct{ link.SessionStore }
+
+func (e earlierStore) PutSession(ctx context.Context, s link.Session) error {
+	s.Params[":token"] = s.Params["linkToken"]
+	return e.SessionStore.PutSession(ctx, s)
+}
+
+// C82: a login that a server of the release before has begun comes to its end here, also by way of "Not you?".
+func TestLoginBegunEarlier(t *testing.T) {
+	for _, notYou := range []bool{false, true} {
+		w := newWorld(t, func(w *world, o *authorize.Options) {
+			o.Store = func() (link.SessionStore, error) { return earlierStore{w.Store}, nil }
+		})
+		b := w.browser()
+		consent := b.atConsent(t)
+		if notYou {
+			again := b.press(t, consent, pages.ChoiceNotYou)
+			consent = b.get(t, below(t, b.get(t, "/callback?"+w.Issuer.SignIn(t, again.Location, issuertest.Login{}).Encode()).Location))
+		}
+		back := b.press(t, consent, pages.ChoiceLink)
+		if u, err := url.Parse(back.Location); err != nil || back.Code != http.StatusSeeOther || u.Query().Get("linkToken") != linkToken {
+			t.Errorf("by way of another sign-in %t: %d to %s, %v", notYou, back.Code, back.Location, err)
+		}
 	}
 }

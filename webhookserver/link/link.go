@@ -28,7 +28,7 @@ const (
 	EventSkew = time.Minute
 	// PendingKept is how long an unconfirmed link is kept, for events that come late.
 	PendingKept = 48 * time.Hour
-	// SessionKept is how long a session is kept after its end, so that its owner is told what happened.
+	// SessionKept is how long a session that is Done is kept after its time, so that its owner is told so.
 	SessionKept = 10 * time.Minute
 	// EventsKept is how long an event is known after its effect; platforms redeliver for hours (Meta: 36).
 	EventsKept = 7 * 24 * time.Hour

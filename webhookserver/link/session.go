@@ -53,8 +53,8 @@ type Claim struct{ Name, Value string }
 
 // Errors of sessions, for errors.Is.
 var (
-	// ErrTooManySessions: the channel has as many open sessions as it may.
-	ErrTooManySessions = errors.New("too many open login sessions")
+	// ErrTooManySessions: the channel keeps as many sessions as it may.
+	ErrTooManySessions = errors.New("too many login sessions")
 	// ErrAlreadyUsed: the step was taken before.
 	ErrAlreadyUsed = errors.New("already used")
 	// ErrTokenSpent: another login has spent the platform's token.
@@ -65,15 +65,21 @@ var (
 	ErrExpired = errors.New("expired")
 )
 
-// MaxOpenSessions bounds the open sessions of a channel, so that a flood of log-in clicks fills no disk: at 2 KiB a session,
-// some 100 MiB.
-const MaxOpenSessions = 50_000
+// What strangers may have a server keep. A flood of log-in clicks, each as long as it can be, takes less than half of a volume of
+// 1 GiB.
+const (
+	// MaxSessions bounds the sessions of a channel that are kept, whatever has become of them.
+	MaxSessions = 100_000
+	// MaxSessionParams bounds what a session keeps of the platform's parameters, names included, in bytes. What platforms send
+	// has less than half of it.
+	MaxSessionParams = 2 << 10
+)
 
 // SessionStore keeps login sessions. Every method that takes a step does so in one transaction: of any number of callers at
 // once, on any number of replicas, exactly one succeeds and the others get [ErrAlreadyUsed].
 type SessionStore interface {
-	// PutSession stores a new session, or returns [ErrTooManySessions]. The bound is held to within what comes in a
-	// second: counting before each login would make a flood dearer than the bound makes it.
+	// PutSession stores a new session, or returns [ErrTooManySessions]. Every session counts until it is swept. The bound is
+	// held to within what comes in a second: counting before each login would make a flood dearer than the bound makes it.
 	PutSession(ctx context.Context, s Session) error
 	// TakeCallback moves the session of that state from Started to Exchanging and returns it. [ErrNotFound] when there
 	// is none in this channel, [ErrExpired] when its time is over, [ErrAlreadyUsed] when it has left Started.

@@ -37,7 +37,7 @@ var sizes = map[string]string{
 	"Postgres": `SELECT pg_total_relation_size('sessions')`,
 }
 
-// The bound on open sessions means some 100 MiB: 2 KiB a session, indexes and sealing included.
+// A session as platforms cause it takes at most 2 KiB, indexes and sealing included.
 func TestSQLiteBytesPerSession(t *testing.T) {
 	const sessions, gate = 2000, 2 << 10
 	s, err := OpenSQLite(t.Context(), SQLiteOptions{Path: databasePath(t), Options: withRing(encryptionKey)})
@@ -71,7 +71,7 @@ func size(tb testing.TB, s *Store, database string) int64 {
 // those of the statements, SQLite's those of the disk.
 func benchmarkStores(b *testing.B, run func(b *testing.B, s *Store, database string)) {
 	b.Run("SQLite", func(b *testing.B) {
-		s, err := OpenSQLite(b.Context(), SQLiteOptions{Path: filepath.Join(b.TempDir(), "links.db"), Options: Options{MaxOpenSessions: 1 << 40}})
+		s, err := OpenSQLite(b.Context(), SQLiteOptions{Path: filepath.Join(b.TempDir(), "links.db"), Options: Options{MaxSessions: 1 << 40}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -81,7 +81,7 @@ func benchmarkStores(b *testing.B, run func(b *testing.B, s *Store, database str
 	b.Run("Postgres", func(b *testing.B) {
 		server := pgtest.Start(b)
 		s, err := OpenPostgres(b.Context(), PostgresOptions{
-			DSN: secretfile.NewSecret(server.DSN(server.NewDatabase(b))), Options: Options{MaxOpenSessions: 1 << 40},
+			DSN: secretfile.NewSecret(server.DSN(server.NewDatabase(b))), Options: Options{MaxSessions: 1 << 40},
 		})
 		if err != nil {
 			b.Fatal(err)

@@ -34,7 +34,7 @@ func TestSQLiteFullVolume(t *testing.T) {
 }
 
 func testFullVolume(t *testing.T, size int, restart bool) {
-	options := SQLiteOptions{Path: filepath.Join(smallVolume(t, size), DatabaseFile), Options: Options{MaxOpenSessions: 1 << 40}}
+	options := SQLiteOptions{Path: filepath.Join(smallVolume(t, size), DatabaseFile), Options: Options{MaxSessions: 1 << 40}}
 	s, err := OpenSQLite(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)

@@ -13,8 +13,8 @@ import (
 func (s *Store) PutSession(ctx context.Context, session link.Session) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if err := s.open.admit(session.Channel, session.StartedAt, func() (int64, error) {
-		return s.OpenSessions(ctx, session.Channel, session.StartedAt)
+	if err := s.kept.admit(session.Channel, session.StartedAt, func() (int64, error) {
+		return s.keptSessions(ctx, session.Channel)
 	}); err != nil {
 		return err
 	}
@@ -108,6 +108,12 @@ func (s *Store) OpenSessions(ctx context.Context, channel link.ChannelID, now ti
 	err := s.read.QueryRowContext(ctx, `
 		SELECT COUNT(*) FROM sessions WHERE channel = $1 AND step <> 'done' AND expires_at >= $2`,
 		channel, micros(now)).Scan(&n)
+	return n, s.fail("count sessions", err)
+}
+
+// keptSessions counts the channel's sessions, each of which takes room until it is swept.
+func (s *Store) keptSessions(ctx context.Context, channel link.ChannelID) (n int64, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM sessions WHERE channel = $1`, channel).Scan(&n)
 	return n, s.fail("count sessions", err)
 }
 

@@ -23,8 +23,8 @@ type Options struct {
 	// EncryptionKeys returns the values of the encryption key, newest first, asked
 	// at each use. Nil, or no value, leaves new keys of the server unsealed.
 	EncryptionKeys func() []secretfile.Secret
-	// MaxOpenSessions bounds a channel's open login sessions; 0 means [link.MaxOpenSessions].
-	MaxOpenSessions int64
+	// MaxSessions bounds a channel's login sessions; 0 means [link.MaxSessions].
+	MaxSessions int64
 	// Beside opens the store as a command beside its server: it takes no lock of the
 	// server's and migrates nothing. A store that no server of this version has
 	// opened is [SchemaTooOld].
@@ -40,7 +40,7 @@ type Store struct {
 	write   *sql.DB
 	read    *sql.DB // the same as write, or a second pool beside a single writer
 	sealer  sealer
-	open    *openSessions
+	kept    *keptSessions
 	hashing userHashing
 	told    telling
 	seen    lastSeen
@@ -78,7 +78,7 @@ type backend struct {
 func newStore(b backend, write, read *sql.DB, o Options, closer func() error) *Store {
 	s := &Store{
 		backend: b, write: write, read: read, sealer: sealer{o.EncryptionKeys},
-		open: newOpenSessions(o.MaxOpenSessions), log: o.logger(), close: closer,
+		kept: newKeptSessions(o.MaxSessions), log: o.logger(), close: closer,
 		told: telling{tell: o.Audited},
 	}
 	return s

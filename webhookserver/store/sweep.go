@@ -26,6 +26,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, auditRetention time.Du
 		table, key, condition string
 		before                int64
 	}{
+		{"sessions", "channel, flow", "step <> 'done' AND expires_at < $1", before(0)}, // with its secrets
 		{"sessions", "channel, flow", "expires_at < $1", before(link.SessionKept)},
 		{"links", "channel, id", "state = 'pending' AND NOT confirmed AND expires_at < $1", before(link.PendingKept)},
 		{"links", "channel, id", "state = 'unlinking' AND closed_at < $1", before(link.UnendedKept)},

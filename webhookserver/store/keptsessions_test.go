@@ -10,10 +10,10 @@ import (
 	"channellink.dev/operator/webhookserver/link"
 )
 
-// A flood of log-in clicks ends at the bound, on its own channel, and the bound follows the sessions that end.
-func TestSQLiteMaxOpenSessions(t *testing.T) {
+// A flood of log-in clicks ends at the bound, on its own channel. Until they are swept sessions take room, however they ended.
+func TestSQLiteMaxSessions(t *testing.T) {
 	const limit = 20
-	s, err := OpenSQLite(t.Context(), SQLiteOptions{Path: databasePath(t), Options: Options{MaxOpenSessions: limit}})
+	s, err := OpenSQLite(t.Context(), SQLiteOptions{Path: databasePath(t), Options: Options{MaxSessions: limit}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,17 +55,32 @@ func TestSQLiteMaxOpenSessions(t *testing.T) {
 			t.Fatalf("session %d after the flood: %v, want the bound of %d to be reached", i, err, limit)
 		}
 	}
+	for i := range 5 * limit { // a stranger can end what he began
+		name := fmt.Sprint("flood-", i)
+		if _, err := s.TakeCallback(t.Context(), "LINE/1", link.HashCode(name), now); errors.Is(err, link.ErrNotFound) {
+			continue
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Refuse(t.Context(), "LINE/1", name); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, tc := range []struct {
 		reason  string
 		channel link.ChannelID
 		at      time.Time
 		want    error
 	}{
-		{"the flood is over, the sessions are not", "LINE/1", now.Add(30 * time.Second), link.ErrTooManySessions},
+		{"the flood is over, the sessions are kept", "LINE/1", now.Add(30 * time.Second), link.ErrTooManySessions},
 		{"another channel", "LINE/2", now, nil},
-		{"when they have ended", "LINE/1", now.Add(61 * time.Second), nil},
 		{"C86: a clock that is set back counts anew", "LINE/1", now.Add(-time.Hour), link.ErrTooManySessions},
+		{"their time is over", "LINE/1", now.Add(2 * time.Minute), link.ErrTooManySessions},
+		{"they are swept", "LINE/1", now.Add(2*time.Minute + link.SessionKept), nil},
 	} {
+		if err := s.Sweep(t.Context(), tc.at, time.Hour); err != nil {
+			t.Fatal(err)
+		}
 		if err := put(tc.channel, tc.reason, tc.at); !errors.Is(err, tc.want) {
 			t.Errorf("%s: got %v, want %v", tc.reason, err, tc.want)
 		}

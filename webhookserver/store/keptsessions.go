@@ -7,32 +7,32 @@ import (
 	"channellink.dev/operator/webhookserver/link"
 )
 
-// recountAfter is how long a count of open sessions is good for. Under a flood the count is long; so it is taken once in
+// recountAfter is how long a count of sessions is good for. Under a flood the count is long; so it is taken once in
 // a while and not with each login.
 const recountAfter = time.Second
 
-// openSessions holds the bound on the open sessions of each channel.
-type openSessions struct {
+// keptSessions holds the bound on the sessions of each channel.
+type keptSessions struct {
 	limit int64
 
 	mu       sync.Mutex
-	channels map[link.ChannelID]openCount // as many as the process serves
+	channels map[link.ChannelID]keptCount // as many as the process serves
 }
 
-type openCount struct {
+type keptCount struct {
 	n  int64 // as counted, and what this process has admitted since
 	at time.Time
 }
 
-func newOpenSessions(limit int64) *openSessions {
+func newKeptSessions(limit int64) *keptSessions {
 	if limit == 0 {
-		limit = link.MaxOpenSessions
+		limit = link.MaxSessions
 	}
-	return &openSessions{limit: limit, channels: map[link.ChannelID]openCount{}}
+	return &keptSessions{limit: limit, channels: map[link.ChannelID]keptCount{}}
 }
 
 // admit counts one more session that starts at now, or returns [link.ErrTooManySessions].
-func (o *openSessions) admit(channel link.ChannelID, now time.Time, count func() (int64, error)) error {
+func (o *keptSessions) admit(channel link.ChannelID, now time.Time, count func() (int64, error)) error {
 	if err := o.refresh(channel, now, count); err != nil {
 		return err
 	}
@@ -49,14 +49,14 @@ func (o *openSessions) admit(channel link.ChannelID, now time.Time, count func()
 
 // refresh counts anew what is known for too long. One caller counts, and the others go on with what was known: those who
 // are admitted meanwhile may be counted twice for a moment, which errs on the side of the bound.
-func (o *openSessions) refresh(channel link.ChannelID, now time.Time, count func() (int64, error)) error {
+func (o *keptSessions) refresh(channel link.ChannelID, now time.Time, count func() (int64, error)) error {
 	o.mu.Lock()
 	before, ok := o.channels[channel]
 	if ok && now.Sub(before.at).Abs() < recountAfter {
 		o.mu.Unlock()
 		return nil
 	}
-	o.channels[channel] = openCount{n: before.n, at: now}
+	o.channels[channel] = keptCount{n: before.n, at: now}
 	o.mu.Unlock()
 
 	counted, err := count()
@@ -67,6 +67,6 @@ func (o *openSessions) refresh(channel link.ChannelID, now time.Time, count func
 		delete(o.channels, channel) // the next caller counts
 		return err
 	}
-	o.channels[channel] = openCount{n: counted + max(0, o.channels[channel].n-before.n), at: now}
+	o.channels[channel] = keptCount{n: counted + max(0, o.channels[channel].n-before.n), at: now}
 	return nil
 }
