@@ -47,6 +47,9 @@ func (l *Logins) completed(ctx context.Context, m issuer.Metadata, accessToken s
 	if more["sub"] != claims["sub"] { // section 5.3.2
 		return nil, refuse(IDTokenSubject, nil)
 	}
+	if address, signed := claims["email"]; signed && more["email"] != address {
+		delete(more, "email_verified") // of another address than the signed one it says nothing (section 5.1)
+	}
 	for name, value := range more {
 		if _, signed := claims[name]; !signed {
 			claims[name] = value
@@ -55,13 +58,17 @@ func (l *Logins) completed(ctx context.Context, m issuer.Metadata, accessToken s
 	return claims, nil
 }
 
-// complete reports whether the ID token has every claim that the channel names. Which ones an expression asks for is not
+// complete reports whether the ID token has every claim that the channel needs. Which ones an expression asks for is not
 // known, so with one the issuer is asked.
 func (l *Logins) complete(claims claimSet) bool {
 	if l.required != nil {
 		return false
 	}
-	for _, name := range append([]string{l.Channel.OIDC.UserClaim}, l.Channel.OIDC.DisplayClaims...) {
+	needed := append([]string{l.Channel.OIDC.UserClaim}, l.Channel.OIDC.DisplayClaims...)
+	if l.Channel.OIDC.UserClaim == "email" {
+		needed = append(needed, "email_verified")
+	}
+	for _, name := range needed {
 		if _, ok := claims[name]; !ok {
 			return false
 		}

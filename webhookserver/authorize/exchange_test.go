@@ -150,6 +150,7 @@ func TestUserInfo(t *testing.T) {
 			_, _ = w.Write([]byte(body))
 		}
 	}
+	unsaid := issuertest.Login{Claims: map[string]any{"email_verified": nil}}
 	byEmail := oidc(func(o *config.OIDC) { o.UserClaim = "email" })
 	for _, c := range []struct {
 		name, reason, body string
@@ -161,6 +162,8 @@ func TestUserInfo(t *testing.T) {
 		{"complete", "the endpoint tells what the token does not", `{"sub":"` + issuertest.Subject + `","email":"j.dupont@vision.example","email_verified":true}`, lean, byEmail, 303, "j.dupont@vision.example"},
 		{"of another person", "OpenID Connect Core section 5.3.2", `{"sub":"evil","email":"boss@vision.example","email_verified":true}`, lean, byEmail, 502, ""},
 		{"unverified", "an address that anybody can claim", `{"sub":"` + issuertest.Subject + `","email":"boss@vision.example","email_verified":false}`, lean, byEmail, 403, ""},
+		{"verified", "the token has the address, and not that it is verified", `{"sub":"` + issuertest.Subject + `","email":"j.dupont@vision.example","email_verified":true}`, unsaid, byEmail, 303, "j.dupont@vision.example"},
+		{"verified is another address", "OpenID Connect Core section 5.1: the claim speaks of the address beside it", `{"sub":"` + issuertest.Subject + `","email":"boss@vision.example","email_verified":true}`, unsaid, byEmail, 403, ""},
 		{"signed claims stay", "what is signed counts", `{"sub":"` + issuertest.Subject + `","email":"boss@vision.example","name":"J"}`, issuertest.Login{Claims: map[string]any{"name": nil}}, byEmail, 303, "j.dupont@vision.example"},
 		{"no JSON", "the token has to do", "EVIL", lean, nil, 303, issuertest.Subject},
 	} {
