@@ -9,7 +9,8 @@
 // Each line on standard output names one image: its tarball, its reference and
 // the digest of its index; NAME.cdx.json beside the tarball lists all that its
 // program is made of. `ctr images import`, `kind load image-archive`,
-// `docker load` and `crane push` all take the tarball.
+// `docker load` and `skopeo copy oci-archive:…` all take the tarball, and
+// `crane push` the folder that it unpacks to.
 package main
 
 import (

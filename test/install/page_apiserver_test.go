@@ -5,6 +5,7 @@ package install_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	schedulingv1 "k8s.io/api/scheduling/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -128,7 +130,8 @@ func expectRemoved(t *testing.T, env *testenv.Environment) {
 	}
 }
 
-// expectManifestWorks applies a manifest of the page without keeping it; an overlay is built first.
+// expectManifestWorks applies a manifest of the page without keeping it; an overlay, and a chart with values, is built and looked
+// at instead.
 func expectManifestWorks(t *testing.T, env *testenv.Environment, manifest string) {
 	t.Helper()
 	folder := t.TempDir()
@@ -143,14 +146,26 @@ func expectManifestWorks(t *testing.T, env *testenv.Environment, manifest string
 	if err := os.WriteFile(filepath.Join(folder, name), []byte(manifest), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if name == "manifest.yaml" {
+	var deployment map[string]any
+	switch key := "Deployment " + operatorNamespace + "/" + operator; {
+	case strings.HasPrefix(manifest, "# values.yaml"):
+		deployment = byName(t, chart(t, "--values", filepath.Join(folder, name)))[key]
+	case name == "kustomization.yaml":
+		deployment = byName(t, kustomize(t, folder))[key]
+	default:
 		sh(t, env, "kubectl apply --server-side --dry-run=server --validate=strict -f "+filepath.Join(folder, name))
 		return
 	}
-	built := output(t, tool(t, "kustomize"), "build", folder)
-	for _, want := range []string{"registry.vision.example/channellink/manager:v", "--server-image=registry.vision.example/"} {
+	pod, _, _ := unstructured.NestedMap(deployment, "spec", "template", "spec")
+	containers, _ := pod["containers"].([]any)
+	built := fmt.Sprint(containers, pod["imagePullSecrets"])
+	tag := values(t, "charts/channellink/Chart.yaml")["appVersion"].(string)
+	for _, want := range []string{
+		"image:registry.vision.example/channellink/manager:" + tag + " ", "--server-image=registry.vision.example/channellink/webhookserver:" + tag + "]",
+		"[map[name:vision-registry]]",
+	} {
 		if !strings.Contains(built, want) {
-			t.Errorf("the overlay of the page does not give %s", want)
+			t.Errorf("%s\ndoes not give %s:\n%s", manifest, want, built)
 		}
 	}
 }
