@@ -31,8 +31,9 @@ const (
 	SchemaTooNew        Reason = "SchemaTooNew"        // a newer server took away what this one needs
 	SchemaTooOld        Reason = "SchemaTooOld"        // no server of this version has opened the database yet
 	MigrationFailed     Reason = "MigrationFailed"     // the schema could not be brought up to date
+	Refused             Reason = "Refused"             // the database takes no such statement: after a bad restore, a table is missing
 	Canceled            Reason = "Canceled"            // the caller gave up
-	Failed              Reason = "Failed"              // anything else: most likely a fault of this program
+	Failed              Reason = "Failed"              // anything else: a fault of this program, or of what it was to store
 )
 
 // Error returns the reason's name.

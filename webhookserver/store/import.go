@@ -61,6 +61,9 @@ func importLink(ctx context.Context, tx *sql.Tx, l link.Link, sign signer) (stor
 	if being, err := beingUnlinked(ctx, tx, l); err != nil || being {
 		return false, err
 	}
+	if over, err := sign.revoked(ctx, tx, l); err != nil || over {
+		return false, err
+	}
 	present, err := activeLink(ctx, tx, l.Channel, l.UserID)
 	if err != nil || present != nil && !present.LinkedAt.Before(l.LinkedAt) {
 		return false, err

@@ -41,7 +41,7 @@ func migrate(ctx context.Context, db *sql.DB, b backend, log *slog.Logger, optio
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		failure := wrap("migrate", err, b.classify)
-		if failure.Reason == Failed {
+		if failure.Reason == Failed || failure.Reason == Refused {
 			failure.Reason = MigrationFailed
 		}
 		return failure

@@ -150,6 +150,8 @@ func postgresBackend() (backend, error) {
 // (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 var postgresReasons = map[string]Reason{
 	"08":    Unreachable,
+	"22":    Failed,   // data_exception
+	"23":    Failed,   // integrity_constraint_violation
 	"25006": ReadOnly, // read_only_sql_transaction
 	"28":    CredentialsRejected,
 	"3D000": DatabaseMissing, // invalid_catalog_name
@@ -157,6 +159,7 @@ var postgresReasons = map[string]Reason{
 	"42501": CredentialsRejected,
 	"53":    Overloaded,
 	"53100": Full,
+	"54":    Failed,      // program_limit_exceeded: a value is too long for an index
 	"55P03": Busy,        // lock_not_available
 	"57014": TimedOut,    // query_canceled: statement_timeout
 	"57P":   Unreachable, // the server is starting, stopping or recovering
@@ -165,6 +168,8 @@ var postgresReasons = map[string]Reason{
 	"XX002": Corrupt,
 }
 
+// classifyPostgres takes what it does not know for the database's fault: an event that fails for a reason of its own is given up
+// in the end, and all events would be.
 func classifyPostgres(err error) (Reason, string) {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		for _, prefix := range []int{5, 3, 2} { // the most exact entry counts
@@ -172,7 +177,7 @@ func classifyPostgres(err error) (Reason, string) {
 				return reason, e.Code
 			}
 		}
-		return "", e.Code
+		return Refused, e.Code
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return Unreachable, ""

@@ -50,6 +50,7 @@ func TestPostgres(t *testing.T) {
 		"ServerBefore":          testPostgresServerBefore,
 		"Beside":                testPostgresBeside,
 		"RevokedWhileConfirmed": testRevokedWhileConfirmed,
+		"Faults":                testPostgresFaults,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, server) })
 	}

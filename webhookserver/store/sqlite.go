@@ -180,22 +180,28 @@ func createFile(path string) error {
 
 // sqliteReasons maps primary result codes (https://sqlite.org/rescode.html).
 var sqliteReasons = map[int]Reason{
-	sqlite3.SQLITE_PERM:      IOFailed,
-	sqlite3.SQLITE_BUSY:      Busy,
-	sqlite3.SQLITE_LOCKED:    Busy,
-	sqlite3.SQLITE_NOMEM:     Overloaded,
-	sqlite3.SQLITE_READONLY:  ReadOnly,
-	sqlite3.SQLITE_INTERRUPT: TimedOut, // the driver interrupts when the context ends
-	sqlite3.SQLITE_IOERR:     IOFailed,
-	sqlite3.SQLITE_CORRUPT:   Corrupt,
-	sqlite3.SQLITE_FULL:      Full,
-	sqlite3.SQLITE_CANTOPEN:  IOFailed,
-	sqlite3.SQLITE_NOTADB:    Corrupt,
+	sqlite3.SQLITE_PERM:       IOFailed,
+	sqlite3.SQLITE_BUSY:       Busy,
+	sqlite3.SQLITE_LOCKED:     Busy,
+	sqlite3.SQLITE_NOMEM:      Overloaded,
+	sqlite3.SQLITE_READONLY:   ReadOnly,
+	sqlite3.SQLITE_INTERRUPT:  TimedOut, // the driver interrupts when the context ends
+	sqlite3.SQLITE_IOERR:      IOFailed,
+	sqlite3.SQLITE_CORRUPT:    Corrupt,
+	sqlite3.SQLITE_FULL:       Full,
+	sqlite3.SQLITE_CANTOPEN:   IOFailed,
+	sqlite3.SQLITE_TOOBIG:     Failed,
+	sqlite3.SQLITE_CONSTRAINT: Failed,
+	sqlite3.SQLITE_MISMATCH:   Failed,
+	sqlite3.SQLITE_NOTADB:     Corrupt,
 }
 
 func classifySQLite(err error) (Reason, string) {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok {
-		return sqliteReasons[e.Code()&0xff], strconv.Itoa(e.Code())
+		if reason, ok := sqliteReasons[e.Code()&0xff]; ok {
+			return reason, strconv.Itoa(e.Code())
+		}
+		return Refused, strconv.Itoa(e.Code()) // as in classifyPostgres
 	}
 	switch { // of the files beside the database
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

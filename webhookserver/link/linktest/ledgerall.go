@@ -131,3 +131,47 @@ func testRevocationSweep(t *testing.T, open Open) {
 	wantCounts(t, store, map[link.State]int64{}) // the link that nobody told the platform of is gone with it
 	closeStore(t, store)
 }
+
+// A backup brings nobody back whose link a revocation has ended, by whatever name, for as long as the revocation is known. Unlinkings
+// are forgotten long before.
+func testRevocationHoldsBackups(t *testing.T, open Open) {
+	store := open(t)
+	for name, r := range map[string]link.Revocation{
+		"user":    {UserID: "U1"},
+		"subject": {Subject: alice.Subject, Issuer: alice.Issuer},
+		"account": {Account: alice.Account, Issuer: alice.Issuer},
+		"all":     {All: true},
+	} {
+		s := newScene(t, store, name)
+		s.linked("link", "U1", alice, before)
+		backup := allLinks(t, store, s.channel, "")
+		r.ID, r.Fence = "asked", fence
+		lease := s.open(r, link.TellNobody, 0)
+		if _, err := store.CloseLinks(t.Context(), lease, link.TellNobody, fence); err != nil {
+			t.Fatal(err)
+		}
+		release(t, store, lease, 0)
+		anew := backup[0]
+		anew.LoginAt = fence.Add(later)
+		anew.LinkedAt = anew.LoginAt
+		for _, tc := range []struct {
+			reason string
+			after  time.Duration
+			link   link.Link
+			want   int
+		}{
+			{"before the unlinking is forgotten", time.Hour, backup[0], 0},
+			{"after that", link.EventsKept + time.Hour, backup[0], 0},
+			{"to the ledger's last day", link.RevocationsKept, backup[0], 0},
+			{"a later login", link.RevocationsKept, anew, 1},
+		} {
+			if err := store.Sweep(t.Context(), fence.Add(tc.after), 9600*time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := store.Import(t.Context(), []link.Link{tc.link}, fence.Add(tc.after)); n != tc.want || err != nil {
+				t.Errorf("by %s, %s: %d stored, %v; want %d", name, tc.reason, n, err, tc.want)
+			}
+		}
+	}
+	closeStore(t, store)
+}

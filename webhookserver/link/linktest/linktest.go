@@ -67,6 +67,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		{"RevocationEcho", testRevocationEcho},
 		{"RevocationOfAll", testRevocationOfAll},
 		{"RevocationSweep", testRevocationSweep},
+		{"RevocationHoldsBackups", testRevocationHoldsBackups},
 		{"RevocationLeasedOnce", testRevocationLeasedOnce},
 		{"RevocationRace", testRevocationRace},
 		{"RevocationsAtOnce", testRevocationsAtOnce},
