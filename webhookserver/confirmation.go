@@ -24,17 +24,10 @@ func (s *Server) confirmation(ctx context.Context, c *channel) *adminapi.Confirm
 	if last.After(since) {
 		since = last
 	}
-	// Those whose window closed since then, or is open still.
-	waiting, err := store.UnconfirmedLinks(ctx, c.id, everybody, since, maxLooked)
+	// What the login alone activates needs no confirmation: its owner has chosen so.
+	lapsed, err := store.Lapsed(ctx, c.id, since, now)
 	if err != nil {
 		return nil
 	}
-	told := &adminapi.Confirmation{Ever: ever}
-	for _, l := range waiting {
-		// What the login alone activates needs no confirmation: its owner has chosen so.
-		if l.State == link.Pending && l.ExpiresAt.After(since) && l.ExpiresAt.Add(link.EventSkew).Before(now) {
-			told.Unconfirmed = true
-		}
-	}
-	return told
+	return &adminapi.Confirmation{Ever: ever, Unconfirmed: lapsed}
 }

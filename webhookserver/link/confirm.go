@@ -57,9 +57,9 @@ type Unlink struct {
 	By, Why string
 }
 
-// MaxUnconfirmed is how many links of one person are looked for at once. Who tries again and again comes through with the
-// newest.
-const MaxUnconfirmed = 5
+// UnconfirmedShare is how many links of one person are looked for when more of them wait than can be: the newest, so that
+// whoever tries on and on comes through, and keeps nobody else waiting.
+const UnconfirmedShare = 5
 
 // LinkStore keeps links. Each method is one transaction, and an event is recorded in the transaction that carries out what
 // it says: an event whose effect failed is taken again when the platform sends it again.
@@ -80,10 +80,12 @@ type LinkStore interface {
 	// one comes first, then the one of the newest consent.
 	LinkByCode(ctx context.Context, channel ChannelID, code CodeHash) (Link, error)
 	// UnconfirmedLinks returns the channel's links that a confirmation may still come for, pending ones and those that the
-	// login alone activated: their window is open at now ([EventSkew] included). Of one person the newest [MaxUnconfirmed]
-	// count, so that nobody can keep others waiting. Oldest first, at most limit. A userID that is not empty asks for his
-	// alone.
+	// login alone activated: their window is open at now ([EventSkew] included). Oldest first, at most limit; as soon as
+	// there are so many, [UnconfirmedShare] of each person. A userID that is not empty asks for his alone.
 	UnconfirmedLinks(ctx context.Context, channel ChannelID, userID string, now time.Time, limit int) ([]Link, error)
+	// Lapsed tells whether a pending link of the channel has ended unconfirmed: its window has closed since then and, with
+	// [EventSkew], before now.
+	Lapsed(ctx context.Context, channel ChannelID, since, now time.Time) (bool, error)
 	// CountLinks counts the channel's links by state.
 	CountLinks(ctx context.Context, channel ChannelID) (map[State]int64, error)
 	// Links calls fn with every active link of the channel in the order of UserID, from after on, until fn returns an

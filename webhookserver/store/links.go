@@ -34,17 +34,36 @@ func (s *Store) oneLink(ctx context.Context, op, where string, args ...any) (lin
 	return l.Link, nil
 }
 
-// UnconfirmedLinks implements [link.LinkStore].
+// UnconfirmedLinks implements [link.LinkStore]. To look at each person's links takes several times as long: that is left to
+// the day on which somebody would be left out.
 func (s *Store) UnconfirmedLinks(
 	ctx context.Context, channel link.ChannelID, userID string, now time.Time, limit int,
 ) ([]link.Link, error) {
-	return s.manyLinks(ctx, "read unconfirmed links", `channel = $1 AND id IN (
+	const (
+		op          = "read unconfirmed links"
+		unconfirmed = `channel = $1 AND state IN ('pending', 'active') AND NOT confirmed AND expires_at >= $2 AND (user_id = $3 OR $3 = '')`
+	)
+	since := micros(now.Add(-link.EventSkew))
+	links, err := s.manyLinks(ctx, op, unconfirmed+` ORDER BY consent_at, id LIMIT $4`, channel, since, userID, limit)
+	if err != nil || len(links) < limit {
+		return links, err
+	}
+	return s.manyLinks(ctx, op, `channel = $1 AND id IN (
 			SELECT id FROM (
 				SELECT id, ROW_NUMBER() OVER (PARTITION BY issuer, subject ORDER BY consent_at DESC, id DESC) AS place
-				FROM links WHERE channel = $1 AND state IN ('pending', 'active') AND NOT confirmed AND expires_at >= $2
-					AND (user_id = $3 OR $3 = '')
-			) AS unconfirmed WHERE place <= $4)
-		ORDER BY consent_at, id LIMIT $5`, channel, micros(now.Add(-link.EventSkew)), userID, link.MaxUnconfirmed, limit)
+				FROM links WHERE `+unconfirmed+`
+			) AS placed WHERE place <= $5)
+		ORDER BY consent_at, id LIMIT $4`, channel, since, userID, limit, link.UnconfirmedShare)
+}
+
+// Lapsed implements [link.LinkStore].
+func (s *Store) Lapsed(ctx context.Context, channel link.ChannelID, since, now time.Time) (is bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err = s.read.QueryRowContext(ctx, `SELECT EXISTS (
+		SELECT 1 FROM links WHERE channel = $1 AND state = 'pending' AND NOT confirmed AND expires_at > $2 AND expires_at < $3)`,
+		channel, micros(since), micros(now.Add(-link.EventSkew))).Scan(&is)
+	return is, s.fail("read lapsed links", err)
 }
 
 func (s *Store) manyLinks(ctx context.Context, op, where string, args ...any) ([]link.Link, error) {

@@ -112,32 +112,66 @@ func unconfirmed(t *testing.T, store link.Store, userID string, after time.Durat
 }
 
 // One person who gives consent over and over keeps nobody else waiting, and comes through with the newest.
-func testUnconfirmedOfOnePerson(t *testing.T, open Open) {
+func testUnconfirmedShare(t *testing.T, open Open) {
 	store := open(t)
 	at := func(id, userID string, who link.Identity, second int) {
 		l := pending(id, userID, "")
 		l.Identity, l.ConsentAt = who, moment.Add(time.Duration(second)*time.Second)
 		putPending(t, store, l)
 	}
-	for i := range 4 * link.MaxUnconfirmed {
-		at(fmt.Sprintf("flood-%02d", i), fmt.Sprint("U", i%3), alice, i)
+	at("namesake", "U9", elsewhere, 0)
+	var flood []string
+	for i := range 3 * link.UnconfirmedShare {
+		flood = append(flood, fmt.Sprintf("flood-%02d", i))
+		at(flood[i], fmt.Sprint("U", i%3), alice, i+1)
 	}
 	at("late", "U1", bob, 60)
-	at("namesake", "U9", elsewhere, 61)
-	all := []string{"flood-15", "flood-16", "flood-17", "flood-18", "flood-19", "late", "namesake"}
+	newest := flood[2*link.UnconfirmedShare:]
 	for _, tc := range []struct {
 		reason, userID string
 		limit          int
 		want           []string
 	}{
-		{"the newest of each person, the same sub at another issuer being somebody else", "", 1000, all},
-		{"still the oldest first", "", 6, all[:6]},
-		{"of one user, also those that count no more among all", "U1", 1000, []string{"flood-07", "flood-10", "flood-13", "flood-16", "flood-19", "late"}},
-		{"of a user who has none", "U8", 1000, nil},
+		{"there is room for all", "", 100, slices.Concat([]string{"namesake"}, flood, []string{"late"})},
+		{"not for all, and the same sub at another issuer is somebody else", "", 17, slices.Concat([]string{"namesake"}, newest, []string{"late"})},
+		{"still the oldest first, and no more than asked for", "", 6, slices.Concat([]string{"namesake"}, newest)},
+		{"of one user", "U1", 100, []string{"flood-01", "flood-04", "flood-07", "flood-10", "flood-13", "late"}},
+		{"of a user who has none", "U8", 100, nil},
 	} {
 		if diff := cmp.Diff(tc.want, unconfirmed(t, store, tc.userID, 0, tc.limit)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 		}
+	}
+	closeStore(t, store)
+}
+
+// A pending link has lapsed when its window has closed, for the events' skew too; an active one never does.
+func testLapsed(t *testing.T, open Open) {
+	store := open(t)
+	putPending(t, store, pending("a", "U1", "sub-1"))
+	if err := consentTo(t, store, pending("by login", "U2", "sub-2"), 0, true); err != nil {
+		t.Fatal(err)
+	}
+	const closes = link.LINETokenLife
+	for _, tc := range []struct {
+		reason     string
+		since, now time.Duration
+		want       bool
+	}{
+		{"open", 0, closes, false},
+		{"an event of the last moment may come", 0, closes + link.EventSkew, false},
+		{"closed", 0, closes + link.EventSkew + time.Second, true},
+		{"closed before", closes, closes + time.Hour, false},
+		{"just not before", closes - time.Second, closes + time.Hour, true},
+	} {
+		got, err := store.Lapsed(t.Context(), vision, moment.Add(tc.since), moment.Add(tc.now))
+		if err != nil || got != tc.want {
+			t.Errorf("%s: %t, %v; want %t", tc.reason, got, err, tc.want)
+		}
+	}
+	confirm(t, store, linkedEvent("a", "U1", 5), link.Activated)
+	if got, err := store.Lapsed(t.Context(), vision, moment, moment.Add(closes+time.Hour)); err != nil || got {
+		t.Errorf("it was confirmed: %t, %v", got, err)
 	}
 	closeStore(t, store)
 }
