@@ -101,6 +101,9 @@ type Lease struct {
 	Actions []RevocationAction
 	// Closed: all links are closed. False: [Ledger.CloseLinks] has more to do.
 	Closed bool
+	// Asked is the revocation as it was asked for this time, until it is closed: CloseLinks takes from it whose links are left.
+	// The ledger itself names nobody.
+	Asked Revocation
 }
 
 // Settlement is what came of one user's call, and is written down at once.
@@ -148,10 +151,11 @@ type Ledger interface {
 	// OpenRevocation takes the lease, or returns [ErrLeased]. The first time, it writes down what is asked and, in the same
 	// transaction, closes the links that it names (state Unlinking, or gone where the platform is not told), drops their
 	// users' or their person's sessions and pending links, and writes down whom it is about. With All that is left to
-	// CloseLinks. Later, all but Epoch stays as it was asked for first.
+	// CloseLinks, and of a person with many links what does not fit into a transaction. Later, all but Epoch stays as it was
+	// asked for first.
 	OpenRevocation(ctx context.Context, r Revocation, tell Telling, now time.Time) (Lease, error)
-	// CloseLinks closes the next links of a revocation of All, in bites that hold nobody up, until none is left or ctx is
-	// done. It reports whether none is left.
+	// CloseLinks closes the next links of a revocation, in bites that hold nobody up, until none is left or ctx is done. It
+	// reports whether none is left.
 	CloseLinks(ctx context.Context, l Lease, tell Telling, now time.Time) (closed bool, err error)
 	// DueUsers returns users who wait and whom this lease has not called yet, those first whom nobody has called for
 	// longest.

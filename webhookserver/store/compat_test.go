@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"testing"
 	"testing/fstest"
+	"time"
 
+	"channellink.dev/operator/webhookserver/link"
 	"channellink.dev/operator/webhookserver/secretfile"
 	"channellink.dev/operator/webhookserver/store/pgtest"
 )
@@ -130,4 +132,28 @@ func testPostgresBeside(t *testing.T, server *pgtest.Server) {
 	testBeside(t, func(beside bool) (*Store, error) {
 		return OpenPostgres(t.Context(), PostgresOptions{DSN: dsn, Options: Options{Beside: beside}})
 	}, forgetNewest(t))
+}
+
+// C82: a server of the schema before takes a revocation that is not closed for one of everybody. A person's is none to it, also
+// while links of his are left.
+func TestSQLiteClosingServerBefore(t *testing.T) {
+	s := openSQLite(t, databasePath(t))
+	var links []link.Link
+	for i := range 5 * closeBite {
+		l := userLink(i)
+		l.Identity.Account, l.LinkedAt = "shared", l.ConsentAt
+		links = append(links, l)
+	}
+	now := links[0].ConsentAt.Add(time.Hour)
+	if _, err := s.Import(t.Context(), links, now); err != nil {
+		t.Fatal(err)
+	}
+	r := link.Revocation{Channel: "LINE/1", ID: "asked", Account: "shared", Issuer: links[0].Identity.Issuer}
+	lease, err := s.OpenRevocation(t.Context(), r, link.TellLinked, now)
+	if err != nil || lease.Closed {
+		t.Fatalf("closed at once: %t, %v", lease.Closed, err)
+	}
+	if rows := query(t, s.read, `SELECT closed FROM revocations`); rows[0][0] != int64(1) {
+		t.Errorf("closed is %v: the server before would close everybody's links", rows[0][0])
+	}
 }

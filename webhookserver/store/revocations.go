@@ -44,12 +44,19 @@ func (s *Store) OpenRevocation(ctx context.Context, r link.Revocation, tell link
 			return err
 		}
 		lease, arm = link.Lease{Channel: r.Channel, ID: r.ID, Run: 1, Actions: r.Actions, Closed: !r.All}, false
-		if r.All {
-			return nil
-		}
 		c := closing{sign: sign, tell: tell, channel: r.Channel, id: r.ID, fence: r.Fence, by: r.Requester, why: r.Reason}
-		return c.closeTarget(ctx, tx, t, r)
+		switch t.kind {
+		case all:
+			return nil
+		case user:
+			return c.closeTarget(ctx, tx, t, r)
+		}
+		lease.Closed, err = c.closeFirst(ctx, tx, t)
+		return err
 	})
+	if !lease.Closed {
+		lease.Asked = r
+	}
 	if err == nil && arm {
 		err = s.arm(ctx, lease, r.Epoch)
 	}
@@ -66,7 +73,7 @@ func (s *Store) takeLease(ctx context.Context, tx *sql.Tx, r link.Revocation, no
 	err := tx.QueryRowContext(ctx, `
 		UPDATE revocations SET run = run + 1, leased_until = $3, worked_at = $4
 		WHERE channel = $1 AND id = $2 AND (leased_until <= $4 OR leased_until > $3)
-		RETURNING run, closed, actions, sealed_with, epoch`,
+		RETURNING run, closed AND NOT closing, actions, sealed_with, epoch`,
 		r.Channel, r.ID, until, micros(now)).Scan(&l.Run, &l.Closed, &sealed, &keyID, &epoch)
 	if errors.Is(err, sql.ErrNoRows) {
 		return link.Lease{}, false, link.ErrLeased
@@ -116,7 +123,7 @@ func (s *Store) Release(ctx context.Context, l link.Lease, now time.Time) error 
 		// An attempt that ends a revocation and called nobody needed to call nobody: it counts too.
 		if _, err := tx.ExecContext(ctx, `
 			UPDATE revocations SET ended_at = $4, attempts = attempts + CASE WHEN counted_run < run THEN 1 ELSE 0 END, counted_run = run
-			WHERE channel = $1 AND id = $2 AND run = $3 AND closed AND ended_at = 0 AND NOT EXISTS (
+			WHERE channel = $1 AND id = $2 AND run = $3 AND closed AND NOT closing AND ended_at = 0 AND NOT EXISTS (
 				SELECT 1 FROM revoked_users WHERE channel = $1 AND id = $2 AND state = 'Waiting')`,
 			l.Channel, l.ID, l.Run, micros(now)); err != nil {
 			return err
@@ -137,7 +144,7 @@ func (s *Store) Standing(ctx context.Context, channel link.ChannelID, id string,
 	standing := link.Standing{Counts: map[link.RevokedState]int{}}
 	var started int64
 	err := s.read.QueryRowContext(ctx, `
-		SELECT started_at, epoch, attempts, closed FROM revocations WHERE channel = $1 AND id = $2`, channel, id,
+		SELECT started_at, epoch, attempts, closed AND NOT closing FROM revocations WHERE channel = $1 AND id = $2`, channel, id,
 	).Scan(&started, &standing.Epoch, &standing.Attempts, &standing.Closed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return link.Standing{}, link.ErrNotFound

@@ -4,15 +4,16 @@ import (
 	"context"
 	"database/sql"
 	"slices"
-	"strings"
 	"time"
 
 	"channellink.dev/operator/webhookserver/link"
 )
 
-// closeBite is how many links one transaction closes when those of a whole channel are: others wait for it, and over a slow
-// network its hundred statements have to fit into callTimeout.
-const closeBite = 20
+// The kinds of target that are looked at.
+const (
+	user = "user"
+	all  = "all"
+)
 
 // loggedInAt is link.Link.LoggedInAt in SQL.
 const loggedInAt = `CASE WHEN login_at = 0 THEN linked_at ELSE login_at END`
@@ -29,9 +30,9 @@ type target struct {
 func (g signer) target(r link.Revocation) target {
 	switch {
 	case r.All:
-		return target{kind: "all", hash: g.hash("all")}
+		return target{all, g.hash("all"), `TRUE`, nil}
 	case r.UserID != "":
-		return target{"user", g.userHash(r.UserID), `user_id = $3`, []any{r.UserID}}
+		return target{user, g.userHash(r.UserID), `user_id = $3`, []any{r.UserID}}
 	case r.Subject != "":
 		return target{"subject", g.hash("subject", r.Issuer, r.Subject), `issuer = $3 AND subject = $4`, []any{r.Issuer, r.Subject}}
 	default:
@@ -64,7 +65,7 @@ type closing struct {
 	by, why string
 }
 
-// closeTarget closes every link of one user or person. Sessions go first: a consent that is under way has stored its link
+// closeTarget closes every link of one chat user. Sessions go first: a consent that is under way has stored its link
 // by then, or finds no session. A confirmation that is under way is noticed by its row, and all of it begins anew.
 func (c closing) closeTarget(ctx context.Context, tx *sql.Tx, t target, r link.Revocation) error {
 	args := append([]any{c.channel, micros(c.fence)}, t.values...)
@@ -75,10 +76,8 @@ func (c closing) closeTarget(ctx context.Context, tx *sql.Tx, t target, r link.R
 	}
 	// A link that is for nobody in particular is not found by its user until the confirmation that names him is over; and one
 	// that begins later finds this revocation.
-	if r.UserID != "" {
-		if _, err := c.sign.lockUser(ctx, tx, c.channel, r.UserID, 0); err != nil {
-			return err
-		}
+	if _, err := c.sign.lockUser(ctx, tx, c.channel, r.UserID, 0); err != nil {
+		return err
 	}
 	before, err := selectLinks(ctx, tx, `channel = $1 AND `+loggedInAt+` <= $2 AND `+t.where+` ORDER BY user_id, id`, args...)
 	if err != nil {
@@ -96,7 +95,7 @@ func (c closing) closeTarget(ctx context.Context, tx *sql.Tx, t target, r link.R
 			return err
 		}
 	}
-	if r.UserID == "" || len(before)+len(newer) > 0 {
+	if len(before)+len(newer) > 0 {
 		return nil
 	}
 	state := link.RevokedNotLinked
@@ -193,88 +192,4 @@ func (c closing) addUser(ctx context.Context, tx *sql.Tx, userID string, state l
 		WHERE revoked_users.state = 'NotLinked'`,
 		c.channel, c.id, c.sign.userHash(userID), kept, link.Mask(userID), state)
 	return err
-}
-
-// CloseLinks implements [link.Ledger].
-func (s *Store) CloseLinks(ctx context.Context, l link.Lease, tell link.Telling, now time.Time) (done bool, err error) {
-	sign, err := s.signer(ctx, l.Channel, now)
-	if err != nil {
-		return false, err
-	}
-	if s.backend.analyze != "" && ctx.Err() == nil {
-		s.analyze(ctx)
-	}
-	for !done && ctx.Err() == nil {
-		// A bite that has begun is taken: an end of ctx is no failure.
-		err = s.transact(context.WithoutCancel(ctx), "close links", func(ctx context.Context, tx *sql.Tx) error {
-			done, err = closeNext(ctx, tx, l, tell, sign)
-			return err
-		})
-		if err != nil {
-			return false, err
-		}
-	}
-	return done, nil
-}
-
-// analyze costs some tens of milliseconds. If it fails, what follows is slow, and fails by itself if it is too slow.
-func (s *Store) analyze(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	_, _ = s.write.ExecContext(ctx, s.backend.analyze)
-}
-
-// closeNext takes one bite. Sessions go first, then pending links, which would become active behind the place that the
-// active ones have been closed up to.
-func closeNext(ctx context.Context, tx *sql.Tx, l link.Lease, tell link.Telling, sign signer) (done bool, err error) {
-	c := closing{sign: sign, tell: tell, channel: l.Channel, id: l.ID}
-	var fence int64
-	var upTo string
-	if err := held(tx.QueryRowContext(ctx, `
-		UPDATE revocations SET worked_at = $4 WHERE channel = $1 AND id = $2 AND run = $3
-		RETURNING fence, closed_up_to, requester, reason, closed`, l.Channel, l.ID, l.Run, micros(sign.now)),
-		&fence, &upTo, &c.by, &c.why, &done); err != nil || done {
-		return done, err
-	}
-	c.fence = fromMicros(fence)
-	n, err := affected(tx.ExecContext(ctx, `
-		DELETE FROM sessions WHERE channel = $1 AND flow IN (
-			SELECT flow FROM sessions WHERE channel = $1 AND step <> 'done' AND started_at <= $2 LIMIT $3)`, l.Channel, fence, sweepBite))
-	if err != nil || n == sweepBite {
-		return false, err
-	}
-	// Sorted here: for the order's sake SQLite would look at every link of the channel, each time.
-	pending, err := selectLinks(ctx, tx, `channel = $1 AND NOT confirmed AND state = 'pending' AND `+loggedInAt+` <= $2
-		LIMIT $3`, l.Channel, fence, closeBite)
-	if err != nil {
-		return false, err
-	}
-	if len(pending) > 0 {
-		slices.SortFunc(pending, func(a, b storedLink) int { return strings.Compare(a.UserID, b.UserID) })
-		return false, c.closeLinks(ctx, tx, pending)
-	}
-	links, err := selectLinks(ctx, tx, `channel = $1 AND user_id > $4 AND state IN ('active', 'unlinking') AND `+loggedInAt+` <= $2
-		ORDER BY user_id, id LIMIT $3`, l.Channel, fence, closeBite, upTo)
-	if err != nil {
-		return false, err
-	}
-	if len(links) == 0 {
-		return true, execOne(ctx, tx, `UPDATE revocations SET closed = TRUE WHERE channel = $1 AND id = $2`, l.Channel, l.ID)
-	}
-	links = wholeUsers(links)
-	if err := c.closeLinks(ctx, tx, links); err != nil {
-		return false, err
-	}
-	return false, execOne(ctx, tx, `UPDATE revocations SET closed_up_to = $1 WHERE channel = $2 AND id = $3`,
-		links[len(links)-1].UserID, l.Channel, l.ID)
-}
-
-// wholeUsers leaves the last user's links of a full bite to the next one, which has them all.
-func wholeUsers(links []storedLink) []storedLink {
-	last := links[len(links)-1].UserID
-	first := slices.IndexFunc(links, func(l storedLink) bool { return l.UserID == last })
-	if len(links) < closeBite || first == 0 {
-		return links
-	}
-	return links[:first]
 }

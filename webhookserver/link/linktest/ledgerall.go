@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"channellink.dev/operator/webhookserver/link"
 )
 
@@ -85,6 +87,69 @@ func testRevocationOfAll(t *testing.T, open Open) {
 	wantActive(t, store, "U1", "elsewhere")
 	if _, err := store.CloseLinks(t.Context(), link.Lease{Channel: s.channel, ID: "asked", Run: 1}, link.TellNobody, fence); !errors.Is(err, link.ErrLeaseLost) {
 		t.Errorf("a lease that has passed on closes: %v", err)
+	}
+	closeStore(t, store)
+}
+
+// A person with more links than a transaction can close, as with an account that many share, is closed in bites, over several
+// attempts if need be: all of it, and nobody else. It has not ended before that.
+func testRevocationOfManyLinks(t *testing.T, open Open) {
+	const users = 130 // more than all that is closed at once
+	store := open(t)
+	for name, r := range map[string]link.Revocation{
+		"subject": {Subject: alice.Subject, Issuer: alice.Issuer},
+		"account": {Account: alice.Account, Issuer: alice.Issuer},
+	} {
+		s := newScene(t, store, "many by "+name)
+		var links []link.Link
+		for i := range users {
+			links = append(links,
+				link.Link{UserID: fmt.Sprintf("U%03d", i), Identity: alice},
+				link.Link{UserID: fmt.Sprintf("U%03d-also", i), Identity: elsewhere})
+		}
+		for i := range links {
+			links[i].Channel, links[i].LoginAt, links[i].LinkedAt = s.channel, fence.Add(before), fence.Add(before)
+		}
+		wantImport(t, store, len(links), links...)
+		for i := range users / 4 { // some log in once more, and as many do for whom nobody knows
+			s.login(fmt.Sprint("again-", i), fmt.Sprintf("U%03d", i), alice, before)
+			s.login(fmt.Sprint("new-", i), "", alice, before)
+		}
+		s.linked("survivor", "W", alice, later)
+
+		r.ID, r.Fence = "asked", fence
+		lease := s.open(r, link.TellNobody, 5*time.Minute)
+		release(t, store, lease, 5*time.Minute)
+		if standing, err := store.Standing(t.Context(), s.channel, "asked", 1); err != nil || lease.Closed || standing.Ended() {
+			t.Errorf("by %s: it has ended before it was closed: %+v, %v", name, standing, err)
+		}
+		lease = s.open(r, link.TellNobody, 6*time.Minute)
+		if lease.Closed {
+			t.Errorf("by %s: the second attempt takes it for closed", name)
+		}
+		other := lease
+		other.Asked = link.Revocation{Account: elsewhere.Account, Issuer: elsewhere.Issuer}
+		if _, err := store.CloseLinks(t.Context(), other, link.TellNobody, fence); !errors.Is(err, link.ErrLeaseLost) {
+			t.Errorf("by %s: it closes the links of somebody else: %v", name, err)
+		}
+		if done, err := store.CloseLinks(t.Context(), lease, link.TellNobody, fence.Add(6*time.Minute)); !done || err != nil {
+			t.Fatalf("by %s: close: %t, %v", name, done, err)
+		}
+		release(t, store, lease, 6*time.Minute)
+		if active := s.active(); len(active) != users+1 || active["W"] != "survivor" {
+			t.Errorf("by %s: %d are linked, want %d of somebody else and the later login", name, len(active), users)
+		}
+		want := map[link.RevokedState]int{link.RevokedDone: users, link.RevokedSuperseded: 1}
+		if diff := cmp.Diff(want, s.counts("asked")); diff != "" {
+			t.Errorf("by %s (-want +got):\n%s", name, diff)
+		}
+		if standing, err := store.Standing(t.Context(), s.channel, "asked", 1); err != nil || !standing.Ended() {
+			t.Errorf("by %s: it has not ended: %+v, %v", name, standing, err)
+		}
+		if again := s.open(r, link.TellNobody, 7*time.Minute); !again.Closed {
+			t.Errorf("by %s: the third attempt has more to close", name)
+		}
+		s.confirm("new-0", "V", before+2*time.Minute, link.Unknown)
 	}
 	closeStore(t, store)
 }

@@ -42,7 +42,10 @@ func testRevocationRace(t *testing.T, open Open) {
 	r := link.Revocation{Channel: vision, ID: "asked", Subject: "sub-1", Issuer: person("").Issuer, Fence: fence}
 	tally(t, func(i int) (link.Outcome, error) {
 		if i == parallel/2 {
-			_, err := store.OpenRevocation(t.Context(), r, link.TellLinked, fence)
+			lease, err := store.OpenRevocation(t.Context(), r, link.TellLinked, fence)
+			if err == nil && !lease.Closed {
+				err = patiently(func() error { _, err := store.CloseLinks(t.Context(), lease, link.TellLinked, fence); return err })
+			}
 			return "", err
 		}
 		return store.Confirm(t.Context(), linkedEvent(fmt.Sprint("code-", i), fmt.Sprint("U", i), 5), moment)

@@ -67,6 +67,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Open) {
 		{"RevocationTurns", testRevocationTurns},
 		{"RevocationEcho", testRevocationEcho},
 		{"RevocationOfAll", testRevocationOfAll},
+		{"RevocationOfManyLinks", testRevocationOfManyLinks},
 		{"RevocationSweep", testRevocationSweep},
 		{"RevocationHoldsBackups", testRevocationHoldsBackups},
 		{"RevocationLeasedOnce", testRevocationLeasedOnce},

@@ -1,0 +1,5 @@
+-- +goose Up
+
+-- A person's links are being closed, and some are left. Servers of before do not look
+-- here: by "closed" they would take everybody's for what is left.
+ALTER TABLE revocations ADD COLUMN closing BOOLEAN NOT NULL DEFAULT FALSE;
