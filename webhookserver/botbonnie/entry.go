@@ -21,11 +21,11 @@ const (
 	paramCode      = "authorization_code"
 )
 
-// Bounds of the parameters. Nothing is documented; real values are a tenth of this.
+// Bounds of the parameters. Nothing is documented; real values are a fifth of this, or less.
 const (
 	maxUser  = 64
 	maxToken = 1024
-	maxCarry = 4096
+	maxCarry = link.MaxSessionParams // of all together, no more is kept
 )
 
 // Platform is the chat platform behind BotBonnie.
