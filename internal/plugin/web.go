@@ -75,6 +75,9 @@ func (s *session) do(req *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusSwitchingProtocols { // nobody has asked, and the body is a connection that no time limit ends
+		return answer{status: resp.StatusCode, header: resp.Header, tls: resp.TLS}, nil
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	return answer{resp.StatusCode, resp.Header, body, resp.TLS}, err
 }

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -33,5 +34,23 @@ func TestNamesOfThisMachine(t *testing.T) {
 	}
 	if got := loopback("hr.localhost.example:443"); got != "hr.localhost.example:443" {
 		t.Errorf("another's name is dialled as %s", got)
+	}
+}
+
+// Who answers with another protocol, for which nobody has asked, is not listened to: no time limit would end that.
+func TestAnotherProtocolIsNotListenedTo(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Errorf("taking the connection: %v", err)
+			return
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: silence\r\n\r\n")
+	}))
+	t.Cleanup(server.Close)
+	s := &session{Env: Env{HTTP: newHTTPClient()}}
+	if got, err := s.get(t.Context(), server.URL); err != nil || got.status != http.StatusSwitchingProtocols {
+		t.Errorf("got %d, %v", got.status, err)
 	}
 }
