@@ -64,17 +64,16 @@ func (s *Store) OpenRevocation(ctx context.Context, r link.Revocation, tell link
 }
 
 // takeLease takes the lease of a revocation that is known, and tells whether its epoch is a new one. A lease that reaches
-// further than a lease can is of a clock that was wrong.
+// further than a lease can, with clocks that differ and an asker who had to wait, is of a clock that was wrong.
 func (s *Store) takeLease(ctx context.Context, tx *sql.Tx, r link.Revocation, now time.Time) (link.Lease, bool, error) {
 	l := link.Lease{Channel: r.Channel, ID: r.ID}
 	var sealed []byte
 	var keyID, epoch string
-	until := micros(now.Add(link.LeaseTime))
 	err := tx.QueryRowContext(ctx, `
 		UPDATE revocations SET run = run + 1, leased_until = $3, worked_at = $4
-		WHERE channel = $1 AND id = $2 AND (leased_until <= $4 OR leased_until > $3)
+		WHERE channel = $1 AND id = $2 AND (leased_until <= $4 OR leased_until > $5)
 		RETURNING run, closed AND NOT closing, actions, sealed_with, epoch`,
-		r.Channel, r.ID, until, micros(now)).Scan(&l.Run, &l.Closed, &sealed, &keyID, &epoch)
+		r.Channel, r.ID, micros(now.Add(link.LeaseTime)), micros(now), micros(now.Add(2*link.LeaseTime))).Scan(&l.Run, &l.Closed, &sealed, &keyID, &epoch)
 	if errors.Is(err, sql.ErrNoRows) {
 		return link.Lease{}, false, link.ErrLeased
 	}

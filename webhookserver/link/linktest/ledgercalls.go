@@ -83,8 +83,14 @@ func testRevocationLeases(t *testing.T, open Open) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := store.OpenRevocation(t.Context(), r, link.TellLinked, fence.Add(link.LeaseTime-time.Second)); !errors.Is(err, link.ErrLeased) {
-		t.Errorf("before its time is over: %v, want %v", err, link.ErrLeased)
+	for reason, after := range map[string]time.Duration{
+		"before its time is over":                               link.LeaseTime - time.Second,
+		"by one who looked at the clock first, and then waited": -time.Microsecond,
+		"by one whose clock is slow":                            -link.LeaseTime,
+	} {
+		if _, err := store.OpenRevocation(t.Context(), r, link.TellLinked, fence.Add(after)); !errors.Is(err, link.ErrLeased) {
+			t.Errorf("%s: %v, want %v", reason, err, link.ErrLeased)
+		}
 	}
 	second := openRevocation(t, store, r, link.TellLinked, link.LeaseTime)
 	now := fence.Add(link.LeaseTime)
