@@ -97,7 +97,7 @@ func newWorld(t *testing.T, kind storeKind, changes ...func(*world)) *world {
 
 // proxy gives each request to the next server in turn, so that no two requests of a login meet the same one of two.
 func (w *world) proxy() http.Handler {
-	return &httputil.ReverseProxy{
+	return machine.Whole(&httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			next := w.servers[int(w.backends.Add(1))%len(w.servers)]
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", next.public, r.In.Host
@@ -108,7 +108,7 @@ func (w *world) proxy() http.Handler {
 			w.answers = append(w.answers, answered{r.Request.Method, r.Request.URL.Path, r.StatusCode, r.Header.Clone()})
 			return nil
 		},
-	}
+	})
 }
 
 // answeredSince returns the servers' answers from the n-th on.

@@ -3,8 +3,10 @@
 package machine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -53,4 +55,18 @@ func Loopback() *http.Transport {
 			return dialer.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
 		},
 	}
+}
+
+// Whole hands requests on with a body that has been read. A [httputil.ReverseProxy] that answers while its transport looks for
+// the end of the body closes it, and with it the connection that the rest of the answer should come from (go.dev/issue/40747).
+func Whole(proxy http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		proxy.ServeHTTP(w, r)
+	})
 }

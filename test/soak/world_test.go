@@ -110,7 +110,7 @@ func newWorld(t *testing.T) *world {
 // front gives each request to the next server that is up, as a Service does.
 func (w *world) front() http.Handler {
 	var turn atomic.Int64
-	return &httputil.ReverseProxy{
+	return machine.Whole(&httputil.ReverseProxy{
 		Transport: w.inFront,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			next := w.servers[int(turn.Add(1))%len(w.servers)]
@@ -120,7 +120,7 @@ func (w *world) front() http.Handler {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", next.public, r.In.Host
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-	}
+	})
 }
 
 // What both sides of a channel know.
