@@ -50,15 +50,7 @@ func TestDeletedBeforeTheCacheShowsTheServer(t *testing.T) {
 	o.curtain.draw(t)
 	link := create(t, "line", env.Namespace(t), unlinkAll)
 	appears(t, childOf(link), &appsv1.Deployment{})
-	o.servers.platform(link, progress(0, 10, 0))
-	remove(t, link)
-	goes(t, link)
-	if got := o.servers.entryOf(link, link); got.calls != 1 {
-		t.Errorf("%d calls of the platform", got.calls)
-	}
-	if kinds := left(t, link.Namespace); len(kinds) > 0 {
-		t.Errorf("left are %v", kinds)
-	}
+	o.goesUnlinked(t, link)
 }
 
 // What is switched on and off again before the cache shows it goes, and is looked for past the cache once and not at each pass

@@ -52,6 +52,12 @@ func TestALostFinalizerComesBack(t *testing.T) {
 			NewWithT(t).Eventually(func() bool { return held(t, link) }).Should(BeTrue())
 		})
 	}
+	o.goesUnlinked(t, link)
+}
+
+// goesUnlinked deletes the ChannelLink and waits for its end: the platform was told once, and nothing is left.
+func (o *operator) goesUnlinked(t *testing.T, link *v1alpha1.ChannelLink) {
+	t.Helper()
 	o.servers.platform(link, progress(0, 10, 0))
 	remove(t, link)
 	goes(t, link)
